@@ -1,0 +1,36 @@
+"""What every view shares: the typed request, and answers that fit who asked."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django_htmx.middleware import HtmxDetails
+
+if TYPE_CHECKING:
+    from leadagent.tenants.models import Membership, Organization, User
+
+
+class HtmxHttpRequest(HttpRequest):
+    """A request inside an organisation's pages: `tenants.access` has filled in who and where."""
+
+    htmx: HtmxDetails
+    user: "User"  # type: ignore[assignment]  # every such view requires a signed-in user
+    organization: "Organization"
+    membership: "Membership"
+
+
+def render_page(
+    request: HttpRequest, template: str, context: Mapping[str, Any], *, partial: str = "", status: int = 200
+) -> HttpResponse:
+    """Render the page, or only its named partial when htmx asked for a fragment.
+
+    The fragment lives inside its page's template (`{% partialdef %}`), so that both
+    are always the same markup. History restores ask for the whole page.
+    """
+    htmx: HtmxDetails = request.htmx  # type: ignore[attr-defined]  # set by HtmxMiddleware
+    if partial and htmx and not htmx.history_restore_request:
+        template = f"{template}#{partial}"
+    response = render(request, template, dict(context), status=status)
+    response.headers["Vary"] = "HX-Request, Cookie"
+    return response

@@ -1,0 +1,302 @@
+"""All configuration: the only module that reads the environment.
+
+Every name is listed with its meaning in `.env.example`. There is one rule for every
+mode (production, demo, test): secrets are required and checked; `make run` and
+`make test` make their own.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from leadagent.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+# --- What runs here -----------------------------------------------------------------
+
+MODE = env.str("LEADAGENT_ENV", default="production")
+if MODE not in {"production", "demo", "test"}:
+    raise ImproperlyConfigured(f"LEADAGENT_ENV is {MODE!r}: use production, demo or test.")
+DEBUG = env.bool("DEBUG", default=False)
+PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
+# Plain http is for a person's own machine only: cookies and HSTS follow from the address.
+SERVED_BY_HTTPS = urlsplit(PUBLIC_URL).scheme == "https"
+if MODE == "production" and not SERVED_BY_HTTPS:
+    raise ImproperlyConfigured(f"PUBLIC_URL is {PUBLIC_URL!r}: production is served by https.")
+
+# --- Secrets ------------------------------------------------------------------------
+
+# Texts that people leave in place when they copy an example file.
+_PLACEHOLDERS = ("change", "placeholder", "your-", "insecure", "example", "secret-key")
+
+
+def _required_secret(name: str, *, hint: str) -> str:
+    value = env.str(name, default="").strip()
+    if not value or any(word in value.lower() for word in _PLACEHOLDERS):
+        raise ImproperlyConfigured(f"{name} is missing or still a placeholder: {hint}")
+    return value
+
+
+def _encryption_secret(name: str, value: str) -> str:
+    if len(value) != 64 or any(c not in "0123456789abcdefABCDEF" for c in value):
+        raise ImproperlyConfigured(
+            f"{name} must be exactly 64 hexadecimal characters: make one with `openssl rand -hex 32`."
+        )
+    if len(set(value.lower())) < 8:
+        raise ImproperlyConfigured(f"{name} is not random: make one with `openssl rand -hex 32`.")
+    return value.lower()
+
+
+SECRET_KEY = _required_secret(
+    "SECRET_KEY", hint="set at least 50 random characters, for example from `openssl rand -base64 48`."
+)
+if len(SECRET_KEY) < 50:
+    raise ImproperlyConfigured("SECRET_KEY is shorter than 50 characters: use `openssl rand -base64 48`.")
+ENCRYPTION_SECRET = _encryption_secret(
+    "ENCRYPTION_SECRET",
+    _required_secret("ENCRYPTION_SECRET", hint="it seals customers' keys; make one with `openssl rand -hex 32`."),
+)
+ENCRYPTION_SECRET_PREVIOUS = [
+    _encryption_secret("ENCRYPTION_SECRET_PREVIOUS", value.strip())
+    for value in env.list("ENCRYPTION_SECRET_PREVIOUS", default=[])
+    if value.strip()
+]
+
+# --- AI providers -------------------------------------------------------------------
+
+# Where each provider is reached. Keys are sent to these hosts and to no others.
+PROVIDER_URLS = {
+    "openrouter": env.str("PROVIDER_OPENROUTER_URL", default="https://openrouter.ai/api/v1").rstrip("/"),
+    "openai": env.str("PROVIDER_OPENAI_URL", default="https://api.openai.com/v1").rstrip("/"),
+    "anthropic": env.str("PROVIDER_ANTHROPIC_URL", default="https://api.anthropic.com").rstrip("/"),
+}
+for _provider, _url in PROVIDER_URLS.items():
+    _parts = urlsplit(_url)
+    if _parts.scheme != "https" and _parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
+        raise ImproperlyConfigured(
+            f"PROVIDER_{_provider.upper()}_URL is {_url!r}: keys travel by https only (http on loopback, for the sandbox)."
+        )
+    if _parts.username or _parts.password:
+        raise ImproperlyConfigured(f"PROVIDER_{_provider.upper()}_URL must not hold a user name or password.")
+
+# The platform's own keys: they serve organisations that use the free tier, and no others.
+PLATFORM_KEYS = {
+    "openai": env.str("AI_GATEWAY_API_KEY", default=""),
+    "anthropic": env.str("ANTHROPIC_API_KEY", default=""),
+    "openrouter": env.str("OPENROUTER_API_KEY", default=""),
+}
+PLATFORM_PROVIDER = env.str("PLATFORM_PROVIDER", default="openai")
+if PLATFORM_PROVIDER not in PLATFORM_KEYS:
+    raise ImproperlyConfigured(f"PLATFORM_PROVIDER is {PLATFORM_PROVIDER!r}: use openai, anthropic or openrouter.")
+PLATFORM_CHAT_MODEL = env.str("PLATFORM_CHAT_MODEL", default="gpt-4o-mini")
+PLATFORM_EMBEDDING_MODEL = env.str("PLATFORM_EMBEDDING_MODEL", default="text-embedding-3-small")
+FREE_TIER_REQUESTS = env.int("FREE_TIER_REQUESTS", default=50)
+
+BYOK_ENABLED = env.bool("BYOK_ENABLED", default=True)
+BYOK_ALLOWED_ORGS = frozenset(slug.strip() for slug in env.list("BYOK_ALLOWED_ORGS", default=[]) if slug.strip())
+
+AI_CONNECT_TIMEOUT = env.float("AI_CONNECT_TIMEOUT", default=10.0)
+AI_READ_TIMEOUT = env.float("AI_READ_TIMEOUT", default=120.0)
+
+SANDBOX_ENABLED = env.bool("SANDBOX_ENABLED", default=False)
+SANDBOX_RECORD_FILE = env.str("SANDBOX_RECORD_FILE", default="")
+if SANDBOX_ENABLED and MODE == "production":
+    raise ImproperlyConfigured("SANDBOX_ENABLED is on in production: the sandbox answers with made-up text.")
+
+# The SDKs read these names by themselves and would mix the operator's account into a
+# tenant's client. What is ours has been read above; nothing may find them any more.
+for _name in list(os.environ):
+    if _name.startswith(("OPENAI_", "ANTHROPIC_", "OPENROUTER_", "AI_GATEWAY_")):
+        del os.environ[_name]
+
+# --- Django -------------------------------------------------------------------------
+
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[urlsplit(PUBLIC_URL).hostname or "127.0.0.1"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[PUBLIC_URL])
+ROOT_URLCONF = "leadagent.urls"
+WSGI_APPLICATION = "leadagent.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "tenants.User"
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+INSTALLED_APPS = [
+    "leadagent.tenants",
+    "usage",
+    "byok",
+    "leadagent.leads",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "csp",
+    "django_htmx",
+    "template_partials",
+    "lucide",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django.forms",
+]
+if SANDBOX_ENABLED:
+    INSTALLED_APPS.append("leadagent.sandbox")
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "leadagent.tenants.context_processors.shell",
+            ],
+            "builtins": ["django_htmx.templatetags.django_htmx", "lucide.templatetags.lucide"],
+        },
+    }
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+# --- PostgreSQL and Redis -----------------------------------------------------------
+
+DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url("DATABASE_URL")}
+DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = 5
+
+REDIS_URL = env.str("REDIS_URL")
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+
+# Kombu spells Redis over a unix socket its own way.
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2}
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 10, "visibility_timeout": 3600}
+CELERY_TIMEZONE = "UTC"
+# Beat sweeps whatever a lost nudge left behind: each of these is safe to run twice.
+CELERY_BEAT_SCHEDULE = {
+    "drain-usage-inbox": {"task": "usage.tasks.drain_inbox", "schedule": 5.0},
+    "reconcile-usage": {"task": "usage.tasks.reconcile", "schedule": 60.0},
+    "prepare-usage-partitions": {"task": "usage.tasks.prepare_partitions", "schedule": 6 * 3600.0},
+    "sweep-workflow-runs": {"task": "leadagent.leads.tasks.sweep_runs", "schedule": 15.0},
+}
+
+# --- Accounts -----------------------------------------------------------------------
+
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+ACCOUNT_LOGOUT_REDIRECT_URL = "home"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if SERVED_BY_HTTPS else "http"
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
+ACCOUNT_PREVENT_ENUMERATION = True
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Lead Agent"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# --- Mail ---------------------------------------------------------------------------
+
+globals().update(env.email_url("EMAIL_URL", default="consolemail://"))
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Lead Agent <leadagent@localhost>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+# --- Web security -------------------------------------------------------------------
+
+SECURE_SSL_REDIRECT = SERVED_BY_HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("TRUST_PROXY", default=False) else None
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 31_536_000 if SERVED_BY_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SERVED_BY_HTTPS
+SECURE_HSTS_PRELOAD = SERVED_BY_HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SERVED_BY_HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        # allauth's MFA page shows the QR code of the authenticator app as a data: image.
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# --- Static files -------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = MODE != "production"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": (
+            "whitenoise.storage.CompressedManifestStaticFilesStorage"
+            if MODE == "production"
+            else "django.contrib.staticfiles.storage.StaticFilesStorage"
+        )
+    },
+}
+
+# --- Logs ---------------------------------------------------------------------------
+
+LOGGING = logging_config(level=env.str("LOG_LEVEL", default="INFO"), as_json=MODE == "production")
+
+if MODE == "test":
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

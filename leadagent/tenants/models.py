@@ -1,0 +1,218 @@
+"""Users, organisations and who may do what in them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import BaseUserManager
+from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Lower
+from django.urls import reverse
+from django.utils import timezone
+
+
+class UserManager(BaseUserManager["User"]):
+    use_in_migrations = True
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        if not email:
+            raise ValueError("A user needs an email address.")
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+
+class User(AbstractUser):
+    """A person, known by email address. What they may do follows from their memberships."""
+
+    username = None  # type: ignore[assignment]
+    email = models.EmailField(unique=True)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
+
+    class Meta:
+        constraints = [models.UniqueConstraint(Lower("email"), name="user_email_case_insensitive")]
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def display_name(self) -> str:
+        return self.get_full_name() or self.email.partition("@")[0]
+
+
+class Role(models.TextChoices):
+    VIEWER = "viewer", "Viewer"
+    MEMBER = "member", "Member"
+    ADMIN = "admin", "Admin"
+
+    @property
+    def rank(self) -> int:
+        return ("viewer", "member", "admin").index(self.value)
+
+    def allows(self, needed: Role) -> bool:
+        """True where a person of this role may do what `needed` may."""
+        return self.rank >= needed.rank
+
+
+class OrganizationQuerySet(models.QuerySet["Organization"]):
+    def of_user(self, user: User) -> OrganizationQuerySet:
+        return self.filter(memberships__user=user).order_by("name")
+
+
+class Organization(models.Model):
+    """A customer. Everything a tenant owns hangs on a foreign key named `organization`."""
+
+    name = models.CharField(max_length=80)
+    slug = models.SlugField(max_length=50, unique=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = OrganizationQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("leads:list", args=[self.slug])
+
+
+class Membership(models.Model):
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "user"], name="one_membership_per_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.organization} ({self.role})"
+
+    def may(self, needed: Role) -> bool:
+        return Role(self.role).allows(needed)
+
+
+INVITATION_LIFETIME = timedelta(days=7)
+
+
+def hash_token(token: str) -> str:
+    """SHA-256 of a token that we made ourselves: 256 random bits need no slow hash."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+class Invitation(models.Model):
+    """A pending place in an organisation. The link's token is stored as its hash only."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField()
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
+    token_hash = models.CharField(max_length=64, unique=True)
+    invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                "organization",
+                Lower("email"),
+                condition=models.Q(accepted_at=None),
+                name="one_open_invitation_per_email",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.organization}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.accepted_at is None and self.expires_at > timezone.now()
+
+
+class Scope(models.TextChoices):
+    CONFIG_READ = "config:read", "Read the AI configuration"
+    CONFIG_WRITE = "config:write", "Change the AI configuration"
+    USAGE_READ = "usage:read", "Read usage and costs"
+    LEADS_WRITE = "leads:write", "Hand in and read leads"
+
+
+class ApiToken(models.Model):
+    """An organisation's token for the JSON API: shown once, stored as its SHA-256."""
+
+    PREFIX = "lat_"
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=80)
+    token_hash = models.CharField(max_length=64, unique=True)
+    last4 = models.CharField(max_length=4)
+    scopes = ArrayField(models.CharField(max_length=20, choices=Scope.choices))
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} (…{self.last4})"
+
+    @classmethod
+    def issue(
+        cls, organization: Organization, *, name: str, scopes: list[str], created_by: User | None
+    ) -> tuple[ApiToken, str]:
+        """Create a token and return it with its text, which is never to be seen again."""
+        text = cls.PREFIX + secrets.token_urlsafe(32)
+        token = cls.objects.create(
+            organization=organization,
+            name=name,
+            token_hash=hash_token(text),
+            last4=text[-4:],
+            scopes=scopes,
+            created_by=created_by,
+        )
+        return token, text
+
+    @classmethod
+    def authenticate(cls, text: str) -> ApiToken | None:
+        """The live token with this text, or None. Notes the use at most once a minute."""
+        digest = hash_token(text)
+        token = cls.objects.select_related("organization").filter(token_hash=digest, revoked_at=None).first()
+        if token is None or not hmac.compare_digest(token.token_hash, digest):
+            return None
+        now = timezone.now()
+        if token.last_used_at is None or now - token.last_used_at > timedelta(minutes=1):
+            token.last_used_at = now
+            token.save(update_fields=["last_used_at"])
+        return token
+
+
+class AuditEvent(models.Model):
+    """Who did what, when and from where. Holds no secret: see `tenants.audit.record`."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, null=True, related_name="audit_events")
+    actor = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    # Kept as text too: the event outlives the account.
+    actor_label = models.CharField(max_length=254)
+    action = models.CharField(max_length=60)
+    target = models.CharField(max_length=200, blank=True)
+    before = models.JSONField(null=True, blank=True)
+    after = models.JSONField(null=True, blank=True)
+    ip_address = models.GenericIPAddressField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "-created_at"], name="audit_by_organization")]
+
+    def __str__(self) -> str:
+        return f"{self.created_at:%Y-%m-%d %H:%M} {self.actor_label} {self.action} {self.target}"
