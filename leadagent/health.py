@@ -16,7 +16,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
     checks = {"database": _database_answers(), "broker": _broker_answers()}
     ready = all(checks.values())
     return JsonResponse(
-        {"status": "ready" if ready else "not ready", **{k: "ok" if v else "failed" for k, v in checks.items()}},
+        {
+            "status": "ready" if ready else "not ready",
+            **{k: "ok" if v else "failed" for k, v in checks.items()},
+        },
         status=200 if ready else 503,
     )
 

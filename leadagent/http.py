@@ -15,13 +15,18 @@ class HtmxHttpRequest(HttpRequest):
     """A request inside an organisation's pages: `tenants.access` has filled in who and where."""
 
     htmx: HtmxDetails
-    user: "User"  # type: ignore[assignment]  # every such view requires a signed-in user
+    user: "User"
     organization: "Organization"
     membership: "Membership"
 
 
 def render_page(
-    request: HttpRequest, template: str, context: Mapping[str, Any], *, partial: str = "", status: int = 200
+    request: HttpRequest,
+    template: str,
+    context: Mapping[str, Any],
+    *,
+    partial: str = "",
+    status: int = 200,
 ) -> HttpResponse:
     """Render the page, or only its named partial when htmx asked for a fragment.
 

@@ -4,9 +4,10 @@ import logging
 import re
 from typing import Any
 
-# Shapes of the providers' keys (OpenRouter, OpenAI, Anthropic, Google) and of bearer values.
+# Shapes of the providers' keys (OpenRouter, OpenAI, Anthropic, Google), also half masked as
+# providers echo them, of our API tokens and of bearer values.
 _KEY_SHAPES = re.compile(
-    r"(sk-(?:or-v1|ant|proj|svcacct|admin)?-?[A-Za-z0-9_\-]{8,}|AIza[A-Za-z0-9_\-]{20,}|lat_[A-Za-z0-9_\-]{16,}"
+    r"(\bsk-[A-Za-z0-9_\-*•.…]{6,}|\bAIza[A-Za-z0-9_\-]{20,}|\blat_[A-Za-z0-9_\-]{16,}"
     r"|(?<=Bearer )[A-Za-z0-9_\-.=+/]{12,})"
 )
 SCRUBBED = "[key removed]"
@@ -43,15 +44,31 @@ class ScrubbingJSONFormatter(logging.Formatter):
 
 def logging_config(*, level: str, as_json: bool) -> dict[str, Any]:
     """Django's LOGGING dictionary: one handler on stderr, SDK loggers kept at WARNING."""
-    quiet = ("openai", "anthropic", "httpx2", "httpcore2", "httpx", "httpcore", "pydantic_ai")
+    quiet = (
+        "openai",
+        "anthropic",
+        "httpx2",
+        "httpcore2",
+        "httpx",
+        "httpcore",
+        "pydantic_ai",
+    )
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {
-            "plain": {"()": ScrubbingFormatter, "format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+            "plain": {
+                "()": ScrubbingFormatter,
+                "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
+            },
             "json": {"()": ScrubbingJSONFormatter},
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json" if as_json else "plain"}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "json" if as_json else "plain",
+            }
+        },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             **{name: {"level": "WARNING"} for name in quiet},

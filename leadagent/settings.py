@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import django_stubs_ext
 import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from leadagent.logs import logging_config
+
+# Lets Django's own generic classes (admin, forms, querysets) be annotated at run time.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -26,6 +30,7 @@ environ.Env.read_env(BASE_DIR / ".env")
 MODE = env.str("LEADAGENT_ENV", default="production")
 if MODE not in {"production", "demo", "test"}:
     raise ImproperlyConfigured(f"LEADAGENT_ENV is {MODE!r}: use production, demo or test.")
+PRODUCT_NAME = "Lead Agent"
 DEBUG = env.bool("DEBUG", default=False)
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
 # Plain http is for a person's own machine only: cookies and HSTS follow from the address.
@@ -40,7 +45,7 @@ _PLACEHOLDERS = ("change", "placeholder", "your-", "insecure", "example", "secre
 
 
 def _required_secret(name: str, *, hint: str) -> str:
-    value = env.str(name, default="").strip()
+    value = str(env.str(name, default="")).strip()
     if not value or any(word in value.lower() for word in _PLACEHOLDERS):
         raise ImproperlyConfigured(f"{name} is missing or still a placeholder: {hint}")
     return value
@@ -57,19 +62,28 @@ def _encryption_secret(name: str, value: str) -> str:
 
 
 SECRET_KEY = _required_secret(
-    "SECRET_KEY", hint="set at least 50 random characters, for example from `openssl rand -base64 48`."
+    "SECRET_KEY",
+    hint="set at least 50 random characters, for example from `openssl rand -base64 48`.",
 )
 if len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("SECRET_KEY is shorter than 50 characters: use `openssl rand -base64 48`.")
 ENCRYPTION_SECRET = _encryption_secret(
     "ENCRYPTION_SECRET",
-    _required_secret("ENCRYPTION_SECRET", hint="it seals customers' keys; make one with `openssl rand -hex 32`."),
+    _required_secret(
+        "ENCRYPTION_SECRET",
+        hint="it seals customers' keys; make one with `openssl rand -hex 32`.",
+    ),
 )
 ENCRYPTION_SECRET_PREVIOUS = [
     _encryption_secret("ENCRYPTION_SECRET_PREVIOUS", value.strip())
     for value in env.list("ENCRYPTION_SECRET_PREVIOUS", default=[])
     if value.strip()
 ]
+
+# Names the installation inside every sealed key, so that a copy of production's rows does not
+# open in staging. Changing it makes all stored keys unreadable.
+ENCRYPTION_ENVIRONMENT = env.str("ENCRYPTION_ENVIRONMENT", default=MODE)
+DEMO_PASSWORD = env.str("LEADAGENT_DEMO_PASSWORD", default="")
 
 # --- AI providers -------------------------------------------------------------------
 
@@ -81,9 +95,14 @@ PROVIDER_URLS = {
 }
 for _provider, _url in PROVIDER_URLS.items():
     _parts = urlsplit(_url)
-    if _parts.scheme != "https" and _parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
+    if _parts.scheme != "https" and _parts.hostname not in {
+        "127.0.0.1",
+        "localhost",
+        "::1",
+    }:
         raise ImproperlyConfigured(
-            f"PROVIDER_{_provider.upper()}_URL is {_url!r}: keys travel by https only (http on loopback, for the sandbox)."
+            f"PROVIDER_{_provider.upper()}_URL is {_url!r}: keys travel by https only "
+            "(plain http on loopback, for the sandbox)."
         )
     if _parts.username or _parts.password:
         raise ImproperlyConfigured(f"PROVIDER_{_provider.upper()}_URL must not hold a user name or password.")
@@ -182,7 +201,10 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
                 "leadagent.tenants.context_processors.shell",
             ],
-            "builtins": ["django_htmx.templatetags.django_htmx", "lucide.templatetags.lucide"],
+            "builtins": [
+                "django_htmx.templatetags.django_htmx",
+                "lucide.templatetags.lucide",
+            ],
         },
     }
 ]
@@ -194,8 +216,16 @@ DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url("DATABASE_URL")}
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = 5
 
+# Usage events wait here, on the local disk, while PostgreSQL is away.
+USAGE_SPOOL_DIR = env.str("USAGE_SPOOL_DIR", default=str(BASE_DIR / ".local" / "spool"))
+
 REDIS_URL = env.str("REDIS_URL")
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+    }
+}
 
 # Kombu spells Redis over a unix socket its own way.
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
@@ -205,15 +235,29 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2}
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 10, "visibility_timeout": 3600}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {
+    "max_retries": 2,
+    "interval_start": 0,
+    "interval_step": 0.2,
+}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 2,
+    "socket_timeout": 10,
+    "visibility_timeout": 3600,
+}
 CELERY_TIMEZONE = "UTC"
 # Beat sweeps whatever a lost nudge left behind: each of these is safe to run twice.
 CELERY_BEAT_SCHEDULE = {
     "drain-usage-inbox": {"task": "usage.tasks.drain_inbox", "schedule": 5.0},
     "reconcile-usage": {"task": "usage.tasks.reconcile", "schedule": 60.0},
-    "prepare-usage-partitions": {"task": "usage.tasks.prepare_partitions", "schedule": 6 * 3600.0},
-    "sweep-workflow-runs": {"task": "leadagent.leads.tasks.sweep_runs", "schedule": 15.0},
+    "prepare-usage-partitions": {
+        "task": "usage.tasks.prepare_partitions",
+        "schedule": 6 * 3600.0,
+    },
+    "sweep-workflow-runs": {
+        "task": "leadagent.leads.tasks.sweep_runs",
+        "schedule": 15.0,
+    },
 }
 
 # --- Accounts -----------------------------------------------------------------------

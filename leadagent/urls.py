@@ -2,15 +2,21 @@
 
 from django.conf import settings
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from leadagent import health
+from leadagent.api import api
+from leadagent.tenants.api_errors import not_found
+from leadagent.tenants.views.home import home
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
+    path("api/", api.urls),
+    re_path(r"^api/", not_found),
+    path("", home, name="home"),
     path("", include("leadagent.tenants.urls")),
 ]
 

@@ -1,0 +1,186 @@
+"""One HTTP exchange with a provider, from the decision to send to the finished usage event.
+
+Pure bookkeeping: `byok.wire` does the sending, `usage.recorder` the writing.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from byok import errors, pricing
+from byok.answers import AnswerReader
+from byok.providers import REGISTRY
+from leadagent.logs import scrub
+from usage.events import CallFinished, CallStarted, new_event_id
+from usage.models import KeyOwner
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """Who calls whom, with which model and for what: fixed when the model is resolved. Holds no key."""
+
+    organization_id: int
+    operation: str
+    provider: str
+    model: str
+    key_owner: KeyOwner
+    credential_id: UUID | None
+    lead_id: UUID | None
+    run_id: UUID | None
+    # The key's state when the model was resolved (a `CredentialStatus`), to note a change of it.
+    credential_status: str
+    # Off: rows keep tokens and cost only (the organisation's own choice).
+    keep_detail: bool
+
+
+class Exchange:
+    """Accounts for one request: `started` before it leaves, then exactly one `CallFinished`."""
+
+    def __init__(self, context: CallContext, *, path: str, body: bytes) -> None:
+        self._provider = REGISTRY[context.provider]
+        self._context = context
+        self._shape = self._provider.usage_shape(path)
+        request = _json_object(body)
+        asking = self._provider.asking_for_usage(path, request)
+        # What goes over the wire: the caller's own body, unless the answer would not tell its usage.
+        self.body = body if asking is None else json.dumps(asking).encode()
+        self._asked_model = str(request.get("model") or context.model)[:200]
+        self._reader: AnswerReader | None = None
+        self._status: int | None = None
+        self._request_id = ""
+        self._began = time.perf_counter()
+        self.started = CallStarted(
+            id=new_event_id(),
+            organization_id=context.organization_id,
+            operation=context.operation,
+            provider=context.provider,
+            model=self._asked_model,
+            key_owner=context.key_owner.value,
+            credential_id=context.credential_id,
+            lead_id=context.lead_id if context.keep_detail else None,
+            run_id=context.run_id if context.keep_detail else None,
+            streamed=request.get("stream") is True,
+        )
+
+    def answered(self, status: int, headers: Mapping[str, str]) -> None:
+        """The status line and headers have arrived."""
+        self._status = status
+        self._request_id = (headers.get("request-id") or headers.get("x-request-id") or "")[:200]
+        is_event_stream = headers.get("content-type", "").startswith("text/event-stream")
+        self._reader = AnswerReader(self._provider, is_stream=is_event_stream)
+
+    def feed(self, chunk: bytes) -> None:
+        """A piece of the body has arrived."""
+        if self._reader is not None:
+            self._reader.feed(chunk)
+
+    def unsent(self, code: str) -> CallFinished:
+        """The provider was never reached, so nothing can have been billed."""
+        return self._finish(success=False, code=code, message="", estimated_cost=Decimal(0))
+
+    def lost(self, code: str) -> CallFinished:
+        """The request left and no whole answer came: what was billed is known only as far as the answer told."""
+        return self._finish_with_answer(interrupted=code)
+
+    def complete(self) -> CallFinished:
+        """The answer ended, or the caller stopped reading: after a stream's last figures that is a normal end."""
+        was_cut = self._reader is not None and self._reader.was_cut
+        return self._finish_with_answer(interrupted="stream_cut" if was_cut else "")
+
+    @property
+    def was_refused(self) -> bool:
+        """The provider answered with an error status: such answers are not billed."""
+        return self._status is not None and self._status >= 400
+
+    def _finish_with_answer(self, *, interrupted: str) -> CallFinished:
+        answer = self._reader.result() if self._reader is not None else None
+        if self._status is not None and self._status >= 400:
+            error = errors.error_from_answer(self._context.provider, self._status, answer)
+            return self._finish(
+                success=False,
+                code=error.code,
+                message=error.detail,
+                estimated_cost=Decimal(0),
+            )
+        if answer is None:
+            return self._finish(success=False, code=interrupted or "bad_response", message="")
+        code, message = interrupted, ""
+        if answer.get("error"):
+            # Generation had begun, so the status was 200; the body tells the failure.
+            inner = errors.error_object(answer)
+            status = inner.get("code")
+            code = self._provider.classify(status if isinstance(status, int) else 502, inner)
+            message = str(inner.get("message") or "")
+        return self._with_figures(self._finish(success=not code, code=code, message=message), answer)
+
+    def _with_figures(self, event: CallFinished, answer: dict[str, Any]) -> CallFinished:
+        """Add tokens and cost. A stream that was cut keeps its tokens so far, but its cost is unknown."""
+        actual = self._provider.reported_cost(answer)
+        request_id = answer.get("id")
+        if isinstance(request_id, str) and request_id:
+            event = replace(event, provider_request_id=request_id[:200])
+        read = pricing.read_tokens(self._shape, answer) if self._shape else None
+        if read is None:
+            return replace(event, actual_cost=actual)
+        answered_model, tokens = read
+        return replace(
+            event,
+            input_tokens=tokens.uncached_input,
+            cached_input_tokens=tokens.cache_read,
+            cache_write_tokens=tokens.cache_write,
+            output_tokens=tokens.output,
+            reasoning_tokens=tokens.reasoning,
+            actual_cost=actual,
+            estimated_cost=None if self._reader and self._reader.was_cut else self._estimate(answered_model, tokens),
+            price_version=pricing.price_version(),
+        )
+
+    def _estimate(self, answered_model: str | None, tokens: pricing.TokenBuckets) -> Decimal | None:
+        # The model that answered is the one that is billed; its exact name is not always listed.
+        for model in dict.fromkeys((answered_model or self._asked_model, self._asked_model)):
+            if (cost := pricing.calculate_cost(self._context.provider, model, tokens)) is not None:
+                return cost
+        return None
+
+    def _finish(
+        self,
+        *,
+        success: bool,
+        code: str,
+        message: str,
+        estimated_cost: Decimal | None = None,
+    ) -> CallFinished:
+        started = self.started
+        return CallFinished(
+            id=started.id,
+            organization_id=started.organization_id,
+            operation=started.operation,
+            provider=started.provider,
+            model=started.model,
+            key_owner=started.key_owner,
+            credential_id=started.credential_id,
+            lead_id=started.lead_id,
+            run_id=started.run_id,
+            streamed=started.streamed,
+            duration_ms=round((time.perf_counter() - self._began) * 1000),
+            success=success,
+            http_status=self._status,
+            error_code=code,
+            error_message=scrub(message)[:500] if self._context.keep_detail else "",
+            provider_request_id=self._request_id,
+            estimated_cost=estimated_cost,
+        )
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body) if body else {}
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,11 @@
+"""The registry of providers: the one place that lists them."""
+
+from byok.providers.anthropic import PROVIDER as ANTHROPIC
+from byok.providers.base import Provider, UsageShape, WrongKey
+from byok.providers.openai import PROVIDER as OPENAI
+from byok.providers.openrouter import PROVIDER as OPENROUTER
+
+# In the order in which pages offer them.
+REGISTRY: dict[str, Provider] = {provider.id: provider for provider in (OPENROUTER, OPENAI, ANTHROPIC)}
+
+__all__ = ["REGISTRY", "Provider", "UsageShape", "WrongKey"]

@@ -1,0 +1,113 @@
+"""Anthropic, reached directly. https://docs.anthropic.com/en/api/errors"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from byok.errors import classify_status
+from byok.providers.base import PLACEHOLDER_KEY, Provider, UsageShape, WrongKey, timeout
+
+if TYPE_CHECKING:
+    import anthropic
+    import httpx2
+    from pydantic_ai.models import Model
+
+    from byok.providers.base import AsyncClient, SyncClient
+
+
+class Anthropic(Provider):
+    id = "anthropic"
+    label = "Anthropic"
+    key_page = "console.anthropic.com/settings/keys"
+    key_example = "sk-ant-api03-…"
+    key_prefixes = ("sk-ant-api03-", "sk-ant-")
+    offers_embeddings = False
+    chat_models = (
+        ("claude-sonnet-4-5", "Best for most work"),
+        ("claude-haiku-4-5", "Fast and cheap"),
+        ("claude-opus-4-1", "For the hardest cases"),
+    )
+    embedding_models = ()
+    price_source = "anthropic"
+
+    def check_key(self, key: str) -> str:
+        if key.startswith("sk-ant-admin"):
+            raise WrongKey(
+                "This is an Anthropic admin key: it manages the account and cannot call models. Use an API key."
+            )
+        if key.startswith("sk-or-"):
+            raise WrongKey(
+                "This looks like an OpenRouter key. Choose OpenRouter as the provider, or paste an Anthropic key."
+            )
+        if key.startswith("sk-") and not key.startswith("sk-ant-"):
+            raise WrongKey("This looks like an OpenAI key. Choose OpenAI as the provider, or paste an Anthropic key.")
+        return super().check_key(key)
+
+    def auth_headers(self, key: str) -> dict[str, str]:
+        return {"x-api-key": key}
+
+    def sync_client(self, http_client: httpx2.Client, headers: Mapping[str, str]) -> SyncClient:
+        import anthropic
+
+        return anthropic.Anthropic(http_client=http_client, **self._arguments(headers))
+
+    def async_client(self, http_client: httpx2.AsyncClient, headers: Mapping[str, str]) -> AsyncClient:
+        import anthropic
+
+        return anthropic.AsyncAnthropic(http_client=http_client, **self._arguments(headers))
+
+    def _arguments(self, headers: Mapping[str, str]) -> dict[str, Any]:
+        # Whatever is left out here, the SDK would take from the process's environment.
+        return {
+            "api_key": PLACEHOLDER_KEY,
+            "base_url": self.base_url,
+            "timeout": timeout(),
+            "max_retries": 0,
+            "default_headers": dict(headers),
+        }
+
+    def agent_model(self, model_id: str, client: AsyncClient) -> Model:
+        from pydantic_ai.models.anthropic import AnthropicModel
+        from pydantic_ai.providers.anthropic import AnthropicProvider
+
+        return AnthropicModel(
+            model_id,
+            provider=AnthropicProvider(anthropic_client=cast("anthropic.AsyncAnthropic", client)),
+        )
+
+    def usage_shape(self, path: str) -> UsageShape | None:
+        return UsageShape("anthropic", "default") if path.endswith("/messages") else None
+
+    def fold_stream_event(self, folded: dict[str, Any], event: Mapping[str, Any]) -> bool:
+        """`message_start` carries model and input usage, `message_delta` the cumulative output usage."""
+        match event.get("type"):
+            case "message_start" if isinstance(message := event.get("message"), Mapping):
+                folded.update({name: message[name] for name in ("id", "model") if name in message})
+                folded["usage"] = dict(message.get("usage") or {})
+            case "message_delta" if isinstance(usage := event.get("usage"), Mapping):
+                counted = {name: value for name, value in usage.items() if value is not None}
+                folded["usage"] = {**folded.get("usage", {}), **counted}
+                return True
+            case "error":
+                folded["error"] = event.get("error")
+        return False
+
+    def classify(self, status: int, error: Mapping[str, Any]) -> str:
+        kind = str(error.get("type") or "")
+        text = str(error.get("message") or "").lower()
+        match status:
+            # A low balance arrives as an invalid request.
+            case 400 if "credit balance" in text:
+                return "no_credit"
+            case 400 if "prompt is too long" in text or "context" in text:
+                return "context_too_long"
+            case _ if kind == "billing_error":
+                return "no_credit"
+            case _ if kind == "overloaded_error":
+                return "overloaded"
+            case _:
+                return classify_status(status)
+
+
+PROVIDER = Anthropic()

@@ -1,0 +1,138 @@
+"""What a provider is: facts, a way to build its SDK's clients, and how to read its refusals.
+
+A provider is one file with one `Provider` and one row in the registry. SDKs are
+imported inside the methods that need them: they cost seconds, and a web process that
+only shows pages should not pay for them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.conf import settings
+
+from byok.errors import classify_status
+
+if TYPE_CHECKING:
+    import anthropic
+    import httpx2
+    import openai
+    from pydantic_ai.models import Model
+
+    SyncClient = openai.OpenAI | anthropic.Anthropic
+    AsyncClient = openai.AsyncOpenAI | anthropic.AsyncAnthropic
+
+# What SDK objects hold in place of a key. The transport puts the real one on the wire.
+PLACEHOLDER_KEY = "held-by-leadagent"
+
+
+class WrongKey(ValueError):
+    """A text that cannot be a key of this provider; the message is a sentence for the form."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageShape:
+    """genai-prices' names for the shape of a usage object: whose API, and which of its flavours."""
+
+    source: str
+    flavor: str
+
+
+class Provider(ABC):
+    """One AI service. Instances are stateless and shared."""
+
+    id: ClassVar[str]
+    label: ClassVar[str]
+    key_page: ClassVar[str]
+    key_example: ClassVar[str]
+    # What a key begins with, longest first; the longest match is shown on pages.
+    key_prefixes: ClassVar[tuple[str, ...]]
+    offers_embeddings: ClassVar[bool]
+    chat_models: ClassVar[tuple[tuple[str, str], ...]]
+    embedding_models: ClassVar[tuple[str, ...]]
+    # genai-prices' name for the provider.
+    price_source: ClassVar[str]
+
+    # --- Keys -----------------------------------------------------------------------
+
+    def check_key(self, key: str) -> str:
+        """Return the visible prefix of `key`; raise `WrongKey` with what is wrong with it."""
+        prefix = next((p for p in self.key_prefixes if key.startswith(p)), None)
+        if prefix is None:
+            raise WrongKey(f"{self.label} keys look like {self.key_example}.")
+        if len(key) < len(prefix) + 12:
+            raise WrongKey("This key is too short: part of it seems to be missing.")
+        return prefix
+
+    @abstractmethod
+    def auth_headers(self, key: str) -> dict[str, str]:
+        """The headers that carry the key; put on the wire copy of a request only."""
+
+    # --- Models ---------------------------------------------------------------------
+
+    def model_id(self, name: str) -> str:
+        """The name this provider knows a model by."""
+        return name.removeprefix(f"{self.id}/")
+
+    def embedding_model_id(self, name: str) -> str:
+        return self.model_id(name)
+
+    def check_model(self, name: str) -> str:
+        """Return the model's name as stored; raise `ValueError` with a sentence for the form."""
+        return name.strip()
+
+    # --- Clients --------------------------------------------------------------------
+
+    @property
+    def base_url(self) -> str:
+        return str(settings.PROVIDER_URLS[self.id])
+
+    def attribution_headers(self, *, site_url: str, site_name: str) -> dict[str, str]:
+        """Headers that name our application to the provider, where it has such a thing."""
+        return {}
+
+    @abstractmethod
+    def sync_client(self, http_client: httpx2.Client, headers: Mapping[str, str]) -> SyncClient:
+        """The official client on our HTTP client, every argument explicit, no key inside."""
+
+    @abstractmethod
+    def async_client(self, http_client: httpx2.AsyncClient, headers: Mapping[str, str]) -> AsyncClient: ...
+
+    @abstractmethod
+    def agent_model(self, model_id: str, client: AsyncClient) -> Model:
+        """The same client as a pydantic-ai model."""
+
+    # --- Answers --------------------------------------------------------------------
+
+    @abstractmethod
+    def usage_shape(self, path: str) -> UsageShape | None:
+        """How usage is told in answers at this path; None for paths that generate nothing."""
+
+    def asking_for_usage(self, path: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The request body changed so that the answer will tell its usage, or None where it does anyway."""
+        return None
+
+    @abstractmethod
+    def fold_stream_event(self, folded: dict[str, Any], event: Mapping[str, Any]) -> bool:
+        """Fold one server-sent event into an answer with id, model and usage.
+
+        True once the figures are final: what follows is only the stream's closing.
+        """
+
+    def reported_cost(self, answer: Mapping[str, Any]) -> Any:
+        """The cost in US dollars that the answer itself states, or None."""
+        return None
+
+    def classify(self, status: int, error: Mapping[str, Any]) -> str:
+        """The error code (see `byok.errors.KINDS`) for a refusal."""
+        return classify_status(status)
+
+
+def timeout() -> httpx2.Timeout:
+    """Explicit, because the SDKs would wait ten minutes."""
+    import httpx2
+
+    return httpx2.Timeout(settings.AI_READ_TIMEOUT, connect=settings.AI_CONNECT_TIMEOUT)

@@ -1,0 +1,61 @@
+"""OpenAI, reached directly. https://platform.openai.com/docs/guides/error-codes"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from byok.errors import classify_status
+from byok.providers.base import WrongKey
+from byok.providers.openai_wire import OpenAIWireProvider
+
+
+class OpenAI(OpenAIWireProvider):
+    id = "openai"
+    label = "OpenAI"
+    key_page = "platform.openai.com/api-keys"
+    key_example = "sk-proj-…"
+    key_prefixes = ("sk-proj-", "sk-svcacct-", "sk-")
+    offers_embeddings = True
+    chat_models = (
+        ("gpt-5-mini", "Good and inexpensive"),
+        ("gpt-5", "Best quality"),
+        ("gpt-4o", "Proven all-rounder"),
+        ("gpt-4o-mini", "Fast and cheap"),
+    )
+    embedding_models = ("text-embedding-3-small", "text-embedding-3-large")
+    price_source = "openai"
+
+    def check_key(self, key: str) -> str:
+        if key.startswith("sk-or-"):
+            raise WrongKey(
+                "This looks like an OpenRouter key. Choose OpenRouter as the provider, or paste an OpenAI key."
+            )
+        if key.startswith("sk-ant-"):
+            raise WrongKey(
+                "This looks like an Anthropic key. Choose Anthropic as the provider, or paste an OpenAI key."
+            )
+        if key.startswith("sk-admin-"):
+            raise WrongKey(
+                "This is an OpenAI admin key: it manages the account and cannot call models. Use a project key."
+            )
+        return super().check_key(key)
+
+    def classify(self, status: int, error: Mapping[str, Any]) -> str:
+        code, kind = str(error.get("code") or ""), str(error.get("type") or "")
+        text = str(error.get("message") or "").lower()
+        match status:
+            # A restricted key is a valid key: the status is the same as for a wrong one.
+            case 401 if "missing scopes" in text or "insufficient permissions" in text:
+                return "missing_scope"
+            case 429 if "insufficient_quota" in (code, kind):
+                return "no_credit"
+            case 400 if code == "context_length_exceeded":
+                return "context_too_long"
+            case 400 if code in {"content_filter", "content_policy_violation"}:
+                return "content_refused"
+            case 400 if code == "model_not_found":
+                return "model_not_found"
+            case _:
+                return classify_status(status)
+
+
+PROVIDER = OpenAI()

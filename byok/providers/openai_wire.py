@@ -1,0 +1,79 @@
+"""What the services that speak OpenAI's wire format have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from byok.providers.base import PLACEHOLDER_KEY, Provider, UsageShape, timeout
+
+if TYPE_CHECKING:
+    import httpx2
+    import openai
+    from pydantic_ai.models import Model
+
+    from byok.providers.base import AsyncClient, SyncClient
+
+_SHAPES = {
+    "/chat/completions": UsageShape("openai", "chat"),
+    "/embeddings": UsageShape("openai", "embeddings"),
+    "/responses": UsageShape("openai", "responses"),
+}
+
+
+class OpenAIWireProvider(Provider):
+    def auth_headers(self, key: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {key}"}
+
+    def sync_client(self, http_client: httpx2.Client, headers: Mapping[str, str]) -> SyncClient:
+        import openai
+
+        return openai.OpenAI(http_client=http_client, **self._arguments(headers))
+
+    def async_client(self, http_client: httpx2.AsyncClient, headers: Mapping[str, str]) -> AsyncClient:
+        import openai
+
+        return openai.AsyncOpenAI(http_client=http_client, **self._arguments(headers))
+
+    def _arguments(self, headers: Mapping[str, str]) -> dict[str, Any]:
+        # Whatever is left out here, the SDK would take from the process's environment.
+        return {
+            "api_key": PLACEHOLDER_KEY,
+            "admin_api_key": "",
+            "organization": "",
+            "project": "",
+            "webhook_secret": "",
+            "base_url": self.base_url,
+            "timeout": timeout(),
+            "max_retries": 0,
+            "default_headers": dict(headers),
+        }
+
+    def agent_model(self, model_id: str, client: AsyncClient) -> Model:
+        from pydantic_ai.models.openai import OpenAIChatModel
+        from pydantic_ai.providers.openai import OpenAIProvider
+
+        return OpenAIChatModel(
+            model_id,
+            provider=OpenAIProvider(openai_client=cast("openai.AsyncOpenAI", client)),
+        )
+
+    def usage_shape(self, path: str) -> UsageShape | None:
+        return next((shape for end, shape in _SHAPES.items() if path.endswith(end)), None)
+
+    def asking_for_usage(self, path: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
+        if content.get("stream") is not True or not path.endswith("/chat/completions"):
+            return None
+        options = content.get("stream_options") or {}
+        if options.get("include_usage") is True:
+            return None
+        return {**content, "stream_options": {**options, "include_usage": True}}
+
+    def fold_stream_event(self, folded: dict[str, Any], event: Mapping[str, Any]) -> bool:
+        if event.get("error"):
+            folded["error"] = event["error"]
+        # The Responses API nests the answer in its events; chat has it at the top.
+        inner = event.get("response")
+        answer = inner if isinstance(inner, Mapping) else event
+        folded.update({name: answer[name] for name in ("id", "model", "usage") if answer.get(name)})
+        return bool(answer.get("usage"))

@@ -1,0 +1,119 @@
+"""OpenRouter: every vendor's models behind one key. https://openrouter.ai/docs/api-reference/errors"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, cast
+
+from byok.errors import classify_status
+from byok.providers.base import UsageShape, WrongKey
+from byok.providers.openai_wire import OpenAIWireProvider
+
+if TYPE_CHECKING:
+    import openai
+    from pydantic_ai.models import Model
+
+    from byok.providers.base import AsyncClient
+
+
+class OpenRouter(OpenAIWireProvider):
+    id = "openrouter"
+    label = "OpenRouter"
+    key_page = "openrouter.ai/keys"
+    key_example = "sk-or-v1-…"
+    key_prefixes = ("sk-or-v1-",)
+    offers_embeddings = True
+    chat_models = (
+        ("anthropic/claude-sonnet-4.5", "Best quality"),
+        ("anthropic/claude-haiku-4.5", "Fast and cheap"),
+        ("openai/gpt-5", "OpenAI's flagship"),
+        ("deepseek/deepseek-chat", "Very cheap"),
+    )
+    embedding_models = (
+        "openai/text-embedding-3-small",
+        "openai/text-embedding-3-large",
+    )
+    price_source = "openrouter"
+
+    def check_key(self, key: str) -> str:
+        if key.startswith("sk-ant-"):
+            raise WrongKey(
+                "This looks like an Anthropic key. Choose Anthropic as the provider, or paste an OpenRouter key."
+            )
+        if key.startswith("sk-") and not key.startswith("sk-or-"):
+            raise WrongKey("This looks like an OpenAI key. Choose OpenAI as the provider, or paste an OpenRouter key.")
+        return super().check_key(key)
+
+    def model_id(self, name: str) -> str:
+        # The vendor is part of the name here.
+        return name
+
+    def embedding_model_id(self, name: str) -> str:
+        return name if "/" in name else f"openai/{name}"
+
+    def check_model(self, name: str) -> str:
+        name = super().check_model(name)
+        vendor, slash, rest = name.partition("/")
+        if not (vendor and slash and rest):
+            raise ValueError("At OpenRouter a model is named vendor/model, for example anthropic/claude-sonnet-4.5.")
+        return name
+
+    def attribution_headers(self, *, site_url: str, site_name: str) -> dict[str, str]:
+        return {"HTTP-Referer": site_url, "X-Title": site_name}
+
+    def agent_model(self, model_id: str, client: AsyncClient) -> Model:
+        from pydantic_ai.models.openrouter import OpenRouterModel
+        from pydantic_ai.providers.openrouter import OpenRouterProvider
+
+        return OpenRouterModel(
+            model_id,
+            provider=OpenRouterProvider(openai_client=cast("openai.AsyncOpenAI", client)),
+        )
+
+    def usage_shape(self, path: str) -> UsageShape | None:
+        # Its chat answers add cache writes and its own cost; embeddings are OpenAI's to the letter.
+        return UsageShape("openrouter", "chat") if path.endswith("/chat/completions") else super().usage_shape(path)
+
+    def reported_cost(self, answer: Mapping[str, Any]) -> Decimal | None:
+        """`usage.cost`, plus what the upstream bills to the account's own upstream key (`is_byok`)."""
+        usage = answer.get("usage")
+        if not isinstance(usage, Mapping):
+            return None
+        cost = _dollars(usage.get("cost"))
+        if cost is not None and usage.get("is_byok") is True:
+            details = usage.get("cost_details")
+            upstream = details.get("upstream_inference_cost") if isinstance(details, Mapping) else None
+            # Billed upstream, but we are not told how much: the sum is unknown.
+            upstream_cost = _dollars(upstream)
+            return None if upstream_cost is None else cost + upstream_cost
+        return cost
+
+    def classify(self, status: int, error: Mapping[str, Any]) -> str:
+        text = str(error.get("message") or "").lower()
+        match status:
+            case 402 if "key limit" in text or "limit exceeded" in text:
+                return "key_limit"
+            case 403 if "key limit" in text:
+                return "key_limit"
+            case 403 if "moderation" in text or "flagged" in text:
+                return "content_refused"
+            case 400 if "context length" in text or "maximum context" in text:
+                return "context_too_long"
+            case 400 if "not a valid model" in text:
+                return "model_not_found"
+            case _:
+                return classify_status(status)
+
+
+def _dollars(value: object) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return None
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and amount >= 0 else None
+
+
+PROVIDER = OpenRouter()

@@ -1,0 +1,158 @@
+"""From "this organisation wants to call a chat model" to a client that is metered and holds no key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.conf import settings
+
+from byok.config import EffectiveConfig, ModelKind, get_ai_config
+from byok.encryption import decrypt_api_key
+from byok.errors import AIError
+from byok.metering import CallContext
+from byok.models import PLATFORM_DEFAULT
+from byok.providers import REGISTRY, Provider
+from leadagent.tenants.models import Organization
+from usage.models import KeyOwner
+
+if TYPE_CHECKING:
+    from pydantic_ai.models import Model
+
+    from byok.providers.base import AsyncClient, SyncClient
+    from byok.wire import KeySource
+
+
+@dataclass(frozen=True, slots=True)
+class TenantModel:
+    """A model as one organisation may call it, for one operation.
+
+    Whatever client is taken from it, each HTTP exchange leaves one usage row. The key
+    is opened on the wire only; no object here holds it.
+    """
+
+    provider: str
+    # As the provider knows it: pass this as `model=` to the SDK.
+    model_id: str
+    kind: ModelKind
+    operation: str
+    is_customer_key: bool
+    context: CallContext = field(repr=False)
+    _key: KeySource = field(repr=False)
+    _headers: tuple[tuple[str, str], ...] = field(repr=False)
+
+    def client(self) -> SyncClient:
+        """The provider's official SDK client (openai or anthropic), sync."""
+        from byok.wire import sync_http_client
+
+        return self._entry.sync_client(sync_http_client(self.context, self._key), dict(self._headers))
+
+    def async_client(self) -> AsyncClient:
+        """The provider's official SDK client, async. Use it on one event loop."""
+        from byok.wire import async_http_client
+
+        return self._entry.async_client(async_http_client(self.context, self._key), dict(self._headers))
+
+    def model(self) -> Model:
+        """The same as a pydantic-ai model, for agents and typed output. Chat only."""
+        if self.kind != "chat":
+            raise ValueError("Only a chat model can be an agent's model.")
+        return self._entry.agent_model(self.model_id, self.async_client())
+
+    @property
+    def _entry(self) -> Provider:
+        return REGISTRY[self.provider]
+
+
+def get_model_for_tenant(
+    organization: Organization,
+    kind: ModelKind,
+    *,
+    operation: str,
+    lead: UUID | None = None,
+    run: UUID | None = None,
+) -> TenantModel:
+    """The model that `organization` uses for `operation`; raises `AIError` where it may not call any.
+
+    `operation` is what the usage is booked on: qualification, email_generation, research
+    or embedding. `lead` and `run` are stored with each usage row.
+    """
+    config = get_ai_config(organization)
+    chosen, model = _chosen(config, kind, operation)
+    if not chosen:
+        label = REGISTRY[config.provider].label if config.provider in REGISTRY else "The provider"
+        raise AIError(
+            "config_missing",
+            provider=config.provider,
+            sentence=f"{label} offers no embeddings, and the knowledge base needs them. "
+            "Choose OpenRouter or OpenAI for embeddings in the AI settings and save a key for it.",
+        )
+    on_platform = chosen == PLATFORM_DEFAULT
+    provider = settings.PLATFORM_PROVIDER if on_platform else chosen
+    entry = REGISTRY[provider]
+    credential = None if on_platform else config.credentials.get(provider)
+    if on_platform and not settings.PLATFORM_KEYS[provider]:
+        raise AIError(
+            "config_missing",
+            provider=provider,
+            sentence="The platform's own AI is not set up here. Add your own key in the AI settings to go on.",
+        )
+    if not on_platform and credential is None:
+        raise AIError("config_missing", provider=provider)
+    model_id = entry.model_id(model) if kind == "chat" else entry.embedding_model_id(model)
+    context = CallContext(
+        organization_id=organization.pk,
+        operation=operation,
+        provider=provider,
+        model=model_id,
+        key_owner=KeyOwner.PLATFORM if on_platform else KeyOwner.CUSTOMER,
+        credential_id=credential.id if credential else None,
+        credential_status=credential.status if credential else "",
+        lead_id=lead,
+        run_id=run,
+        keep_detail=config.usage_tracking,
+    )
+    headers = entry.attribution_headers(
+        site_url=config.openrouter_site_url or settings.PUBLIC_URL,
+        site_name=config.openrouter_site_name or settings.PRODUCT_NAME,
+    )
+    return TenantModel(
+        provider=provider,
+        model_id=model_id,
+        kind=kind,
+        operation=operation,
+        is_customer_key=not on_platform,
+        context=context,
+        _key=_key_source(config, provider, on_platform=on_platform),
+        _headers=tuple(headers.items()),
+    )
+
+
+def get_embedding_config(organization: Organization) -> TenantModel:
+    """The organisation's embedding model, booked on the operation `embedding`."""
+    return get_model_for_tenant(organization, "embedding", operation="embedding")
+
+
+def _chosen(config: EffectiveConfig, kind: ModelKind, operation: str) -> tuple[str, str]:
+    """Provider and model as configured; an empty provider where there is none for this kind."""
+    if kind == "embedding":
+        return config.embedding_provider, config.embedding_model
+    return config.provider, config.operation_models.get(operation) or config.chat_model
+
+
+def _key_source(config: EffectiveConfig, provider: str, *, on_platform: bool) -> KeySource:
+    """Opens the key on demand from its sealed form; the platform's comes from the settings."""
+    from byok.wire import KeyMissing, KeySource
+
+    if on_platform:
+
+        def platform_key() -> str:
+            if key := settings.PLATFORM_KEYS[provider]:
+                return str(key)
+            raise KeyMissing
+
+        return KeySource(platform_key)
+    credential = config.credentials[provider]
+    sealed, binding = credential.sealed_key, credential.binding
+    return KeySource(lambda: decrypt_api_key(sealed, binding=binding))

@@ -1,0 +1,151 @@
+"""The JSON API under /api/: what is mounted where, and how errors look.
+
+Every error is `{"error": {"code", "message", "field"?}}`: see `tenants.api_errors`.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.core.signals import got_request_exception
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern
+from django.views.generic import RedirectView
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+from ninja.openapi.schema import OpenAPISchema
+from ninja.operation import Operation
+
+from leadagent.api_docs import DocsPage
+from leadagent.tenants.api_auth import BearerToken, SessionMember
+from leadagent.tenants.api_errors import ApiError, error_response
+
+logger = logging.getLogger(__name__)
+
+_CODES = {
+    HTTPStatus.BAD_REQUEST: "bad_request",
+    HTTPStatus.UNAUTHORIZED: "unauthorized",
+    HTTPStatus.FORBIDDEN: "forbidden",
+    HTTPStatus.NOT_FOUND: "not_found",
+    HTTPStatus.CONFLICT: "conflict",
+    HTTPStatus.TOO_MANY_REQUESTS: "rate_limited",
+}
+
+
+class ProductAPI(NinjaAPI):
+    """django-ninja with our shape of errors, wrong methods included."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.add_exception_handler(ApiError, _on_api_error)
+        self.add_exception_handler(ValidationError, _on_validation_error)
+        self.add_exception_handler(HttpError, _on_http_error)
+        self.add_exception_handler(Http404, _on_not_found)
+        self.add_exception_handler(PermissionDenied, _on_permission_denied)
+        self.add_exception_handler(Exception, _on_crash)
+
+    @property
+    def urls(self) -> tuple[list[Any], str, str]:
+        patterns, app_name, namespace = super().urls
+        for pattern in patterns:
+            if not isinstance(pattern, URLPattern):
+                continue
+            if pattern.name == "api-root":
+                pattern.callback = RedirectView.as_view(pattern_name=f"{self.urls_namespace}:openapi-view")
+            else:
+                pattern.callback = _with_json_405(pattern.callback)
+        return patterns, app_name, namespace
+
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        return operation.view_func.__name__
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        """django-ninja's schema, with the scope and the role each call needs in its `security`."""
+        schema = super().get_openapi_schema(**options)
+        needs = {
+            self.get_openapi_operation_id(operation): [_requirement(auth) for auth in operation.auth_callbacks]
+            for router in self._get_bound_routers()
+            for path_view in router.path_operations.values()
+            for operation in path_view.operations
+            if operation.auth_callbacks
+        }
+        for methods in schema["paths"].values():
+            for call in methods.values():
+                if call["operationId"] in needs:
+                    call["security"] = needs[call["operationId"]]
+        return schema
+
+
+def _requirement(auth: Any) -> dict[str, list[str]]:
+    # OpenAPI 3.1 allows names of roles here for any kind of scheme.
+    if isinstance(auth, BearerToken):
+        return {"BearerToken": [auth.scope.value]}
+    if isinstance(auth, SessionMember):
+        return {"SessionMember": [auth.role.value]}
+    return {type(auth).__name__: []}
+
+
+def _with_json_405(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = view(request, *args, **kwargs)
+        if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
+            return response
+        allowed = response.headers["Allow"]
+        refusal = error_response(405, "method_not_allowed", f"This address answers {allowed} only.")
+        refusal.headers["Allow"] = allowed
+        return refusal
+
+    return answer
+
+
+def _on_api_error(request: HttpRequest, error: Any) -> HttpResponse:
+    return error_response(error.status, error.code, error.message, field=error.field)
+
+
+def _on_validation_error(request: HttpRequest, error: Any) -> HttpResponse:
+    first = error.errors[0]
+    # ("body", "payload", "email") or ("query", "limit"): what the caller wrote is at the end.
+    location = [str(part) for part in first["loc"]]
+    field = ".".join(location[2:] if location[0] in {"body", "form"} and len(location) > 2 else location[1:])
+    message = first["msg"].removeprefix("Value error, ")
+    return error_response(422, "invalid", f"{field}: {message}" if field else message, field=field)
+
+
+def _on_http_error(request: HttpRequest, error: Any) -> HttpResponse:
+    message = str(error)
+    if error.status_code == HTTPStatus.UNAUTHORIZED:
+        message = "Sign in, or send an API token as “Authorization: Bearer …”."
+    code = _CODES.get(HTTPStatus(error.status_code), "error")
+    return error_response(error.status_code, code, message)
+
+
+def _on_not_found(request: HttpRequest, error: Any) -> HttpResponse:
+    return error_response(404, "not_found", "There is no such thing in this organisation.")
+
+
+def _on_permission_denied(request: HttpRequest, error: Any) -> HttpResponse:
+    return error_response(403, "forbidden", str(error) or "You may not do this.")
+
+
+def _on_crash(request: HttpRequest, error: Any) -> HttpResponse:
+    # Same signal as Django's own handler: error reports and the test client listen to it.
+    got_request_exception.send(sender=None, request=request)
+    logger.error("API call failed: %s %s", request.method, request.path, exc_info=error)
+    return error_response(500, "internal_error", "Something failed on our side. It is logged; try again later.")
+
+
+api = ProductAPI(
+    title="Lead Agent",
+    version="1",
+    description=(
+        "Hand in leads and follow them, read and change the AI configuration, read usage and costs. "
+        "A token belongs to one organisation and names it; with a session, the header X-Organization does."
+    ),
+    docs=DocsPage(),
+    urls_namespace="api",
+)

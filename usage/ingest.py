@@ -1,0 +1,268 @@
+"""Draining the inbox: events become rows of AIUsage and move the rollup, each exactly once.
+
+One batch is one transaction. Several drainers work side by side (`SKIP LOCKED`); an
+event that comes twice is recognised by its id; one that cannot be stored is put aside
+with the reason instead of holding up the others.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from django.db import Error as DatabaseError
+from django.db import connection, transaction
+from django.utils import timezone
+
+from usage import spool
+from usage.models import UsageDaily
+from usage.partitions import ensure_partitions
+
+logger = logging.getLogger(__name__)
+
+BATCH = 2_000
+
+# Longer than any call may take: only then is a start without an end a lost end.
+UNRECONCILED_AFTER = timedelta(minutes=15)
+
+# column -> type, as the events' payload carries them.
+_COLUMNS = {
+    "id": "uuid",
+    "created_at": "timestamptz",
+    "organization_id": "bigint",
+    "operation": "text",
+    "provider": "text",
+    "model": "text",
+    "key_owner": "text",
+    "credential_id": "uuid",
+    "lead_id": "uuid",
+    "run_id": "uuid",
+    "streamed": "boolean",
+    "duration_ms": "integer",
+    "success": "boolean",
+    "http_status": "smallint",
+    "error_code": "text",
+    "error_message": "text",
+    "provider_request_id": "text",
+    "input_tokens": "bigint",
+    "cached_input_tokens": "bigint",
+    "cache_write_tokens": "bigint",
+    "output_tokens": "bigint",
+    "reasoning_tokens": "bigint",
+    "total_tokens": "bigint",
+    "actual_cost": "numeric",
+    "estimated_cost": "numeric",
+    "price_version": "text",
+    "state": "text",
+}
+_NAMES = ", ".join(_COLUMNS)
+_RECORD = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+
+_STAGE = f"CREATE TEMP TABLE IF NOT EXISTS usage_stage ({_RECORD}) ON COMMIT DROP; TRUNCATE usage_stage"
+
+_TAKE = f"""
+WITH taken AS (
+    DELETE FROM usage_usageinbox WHERE seq IN (
+        SELECT seq FROM usage_usageinbox WHERE kind = 'finished' AND failed_reason = ''
+        ORDER BY seq LIMIT %s FOR UPDATE SKIP LOCKED
+    ) RETURNING seq, payload
+)
+INSERT INTO usage_stage ({_NAMES})
+SELECT {", ".join(f"event.{name}" for name in _COLUMNS)}
+FROM taken CROSS JOIN LATERAL jsonb_to_record(taken.payload) AS event({_RECORD})
+ORDER BY taken.seq
+"""
+
+# A row that was given up as unreconciled makes room for the truth that came late.
+_REPLACE_UNRECONCILED = """
+DELETE FROM usage_aiusage AS old USING usage_stage AS event
+WHERE old.id = event.id AND old.created_at = event.created_at
+AND old.state = 'unreconciled' AND event.state = 'final'
+RETURNING old.*
+"""
+
+_INSERT = f"""
+INSERT INTO usage_aiusage ({_NAMES})
+SELECT DISTINCT ON (id) {_NAMES} FROM usage_stage ORDER BY id
+ON CONFLICT (id, created_at) DO NOTHING
+RETURNING *
+"""
+
+_MEASURES = {
+    "requests": "count(*)",
+    "successes": "count(*) FILTER (WHERE success)",
+    **{
+        name: f"sum({name})"
+        for name in (
+            "input_tokens",
+            "cached_input_tokens",
+            "cache_write_tokens",
+            "output_tokens",
+            "reasoning_tokens",
+            "total_tokens",
+        )
+    },
+    "actual_cost": "coalesce(sum(actual_cost), 0)",
+    "estimated_cost": "coalesce(sum(estimated_cost) FILTER (WHERE actual_cost IS NULL), 0)",
+    "unpriced_requests": "count(*) FILTER (WHERE actual_cost IS NULL AND estimated_cost IS NULL)",
+    "duration_ms": "coalesce(sum(duration_ms), 0)",
+}
+_KEY = ", ".join(UsageDaily.DIMENSIONS)
+
+
+def rollup_select(source: str, *, sign: int = 1) -> str:
+    """SQL that sums `source` (rows shaped like AIUsage) into rows shaped like UsageDaily."""
+    sums = ", ".join(f"{sign} * ({_MEASURES[name]}) AS {name}" for name in UsageDaily.MEASURES)
+    return (
+        "SELECT organization_id, (created_at AT TIME ZONE 'UTC')::date AS day, operation, provider, model, key_owner, "
+        f"{sums} FROM {source} GROUP BY {_KEY} ORDER BY {_KEY}"
+    )
+
+
+def _moving_rollup(change: str, *, sign: int) -> str:
+    """`change` (a statement that returns AIUsage rows) together with what it means for the rollup."""
+    added = ", ".join(f"{name} = daily.{name} + excluded.{name}" for name in UsageDaily.MEASURES)
+    # Sorted by key in `rollup_select`, so that two drainers never lock each other out.
+    return (
+        f"WITH changed AS ({change}) INSERT INTO usage_usagedaily AS daily ({_KEY}, {', '.join(UsageDaily.MEASURES)}) "
+        f"{rollup_select('changed', sign=sign)} ON CONFLICT ({_KEY}) DO UPDATE SET {added}"
+    )
+
+
+_CONFLICTS = f"""
+SELECT event.id FROM usage_stage AS event JOIN usage_aiusage AS kept USING (id, created_at)
+WHERE kept.state = 'final' AND event.state = 'final' AND ({", ".join(f"event.{n}" for n in _COLUMNS)})
+IS DISTINCT FROM ({", ".join(f"kept.{n}::{t}" for n, t in _COLUMNS.items())})
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """`taken` events left the inbox; `failed` were put aside."""
+
+    taken: int
+    failed: int = 0
+
+
+def drain(limit: int = BATCH) -> Drained:
+    """Move up to `limit` finished events into AIUsage and the rollup."""
+    replay_spool()
+    _prepare_partitions()
+    try:
+        return Drained(taken=_drain_batch(limit))
+    except DatabaseError:
+        # One event of the batch cannot be stored: find it by taking them one at a time.
+        logger.exception("a batch of usage events could not be stored; storing them singly")
+        return _drain_singly(limit)
+
+
+def _prepare_partitions() -> None:
+    """Make the months of the waiting events: late ones may be older than what beat prepared."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT date_trunc('month', (payload->>'created_at')::timestamptz AT TIME ZONE 'UTC')::date "
+            "FROM (SELECT payload FROM usage_usageinbox WHERE failed_reason = '' ORDER BY seq LIMIT %s) AS waiting",
+            [BATCH],
+        )
+        months: list[date] = [row[0] for row in cursor.fetchall()]
+    ensure_partitions(months)
+
+
+def _drain_batch(limit: int) -> int:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_STAGE)
+        cursor.execute(_TAKE, [limit])
+        taken: int = cursor.rowcount
+        if not taken:
+            return 0
+        cursor.execute(_moving_rollup(_REPLACE_UNRECONCILED, sign=-1))
+        cursor.execute(_moving_rollup(_INSERT, sign=1))
+        cursor.execute(_CONFLICTS)
+        for (event_id,) in cursor.fetchall():
+            logger.error(
+                "usage event %s came again with other figures: the first ones stand",
+                event_id,
+            )
+        cursor.execute(
+            "DELETE FROM usage_usageinbox WHERE event_id IN (SELECT id FROM usage_stage) AND kind = 'started'"
+        )
+        return taken
+
+
+def _drain_singly(limit: int) -> Drained:
+    taken = failed = 0
+    while taken + failed < limit:
+        try:
+            if not _drain_batch(1):
+                break
+            taken += 1
+        except DatabaseError as exc:
+            _put_aside_first(str(exc))
+            failed += 1
+    return Drained(taken, failed)
+
+
+def _put_aside_first(reason: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE usage_usageinbox SET failed_reason = %s WHERE seq = (SELECT seq FROM usage_usageinbox "
+            "WHERE kind = 'finished' AND failed_reason = '' ORDER BY seq LIMIT 1 FOR UPDATE SKIP LOCKED)",
+            [reason.strip()[:500] or "unknown"],
+        )
+    logger.error("a usage event was put aside: %s", reason.strip()[:500])
+
+
+def reconcile() -> int:
+    """Turn starts whose end never came into `unreconciled` rows: shown as such, never as zero cost.
+
+    Returns how many. The row's truth, should it still come (from the spool), replaces it.
+    """
+    before = timezone.now() - UNRECONCILED_AFTER
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE usage_usageinbox SET kind = 'finished', payload = payload || %s::jsonb
+            WHERE seq IN (
+                SELECT seq FROM usage_usageinbox AS begun WHERE kind = 'started' AND received_at < %s
+                AND NOT EXISTS (SELECT 1 FROM usage_usageinbox AS ended
+                                WHERE ended.event_id = begun.event_id AND ended.kind = 'finished')
+                FOR UPDATE SKIP LOCKED
+            )
+            """,
+            [json.dumps(_UNRECONCILED), before],
+        )
+        moved: int = cursor.rowcount
+    return moved
+
+
+_UNRECONCILED = {
+    "success": False,
+    "error_code": "unreconciled",
+    "error_message": "",
+    "provider_request_id": "",
+    "input_tokens": 0,
+    "cached_input_tokens": 0,
+    "cache_write_tokens": 0,
+    "output_tokens": 0,
+    "reasoning_tokens": 0,
+    "total_tokens": 0,
+    "price_version": "",
+    "state": "unreconciled",
+}
+
+
+def replay_spool() -> int:
+    """Bring events that waited on the local disk into the inbox. Returns how many."""
+    waiting = spool.take()
+    if waiting is None:
+        return 0
+    taken, entries = waiting
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO usage_usageinbox (event_id, kind, payload) VALUES (%s, %s, %s::jsonb)",
+            [(entry["event_id"], entry["kind"], json.dumps(entry["payload"])) for entry in entries],
+        )
+    spool.done(taken)
+    return len(entries)

@@ -1,0 +1,41 @@
+"""Monthly partitions of AIUsage, made ahead of time."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+
+from django.db import connection, transaction
+
+# Any number, the same everywhere: two processes must not create a partition at once.
+_ADVISORY_LOCK = 7_215_001
+
+
+def month_after(month: date) -> date:
+    """The first day of the next month."""
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
+def months_ahead(count: int) -> list[date]:
+    """The current UTC month and the `count` that follow."""
+    months = [datetime.now(UTC).date().replace(day=1)]
+    for _ in range(count):
+        months.append(month_after(months[-1]))
+    return months
+
+
+def ensure_partitions(months: Iterable[date]) -> None:
+    """Create the partitions of these months where they are missing. Months are UTC and half-open."""
+    wanted = {f"usage_aiusage_{month:%Y_%m}": month.replace(day=1) for month in months}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relname FROM pg_class WHERE relname = ANY(%s)", [list(wanted)])
+        missing = wanted.keys() - {row[0] for row in cursor.fetchall()}
+    if not missing:
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])
+        for name in sorted(missing):
+            month = wanted[name]
+            # Names and bounds are made of numbers only; DDL takes no parameters.
+            cursor.execute(
+                f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF usage_aiusage "
+                f"FOR VALUES FROM ('{month:%Y-%m-%d} 00:00+00') TO ('{month_after(month):%Y-%m-%d} 00:00+00')"
+            )

@@ -1,0 +1,40 @@
+"""The call path's two writes. Neither ever raises into the call that it accounts for."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from usage import durable, spool
+from usage.events import CallFinished, CallStarted
+from usage.models import InboxKind
+
+logger = logging.getLogger(__name__)
+
+_INSERT = "INSERT INTO usage_usageinbox (event_id, kind, payload) VALUES (%s, %s, %s::jsonb)"
+
+
+def begin_ai_usage(event: CallStarted) -> None:
+    """Note durably that a call is about to be sent."""
+    _write(event, InboxKind.STARTED)
+
+
+def track_ai_usage(event: CallFinished) -> None:
+    """Note durably how a call ended: the drain makes it a row of `AIUsage`."""
+    _write(event, InboxKind.FINISHED)
+
+
+def _write(event: CallStarted, kind: InboxKind) -> None:
+    payload = event.payload()
+    try:
+        with durable.connection() as connection:
+            connection.execute(_INSERT, (event.id, kind.value, json.dumps(payload)))
+    except (psycopg.OperationalError, PoolTimeout):
+        spool.append({"event_id": str(event.id), "kind": kind.value, "payload": payload})
+    except Exception:
+        # Accounting must not break the call; the event is kept for a person to look at.
+        logger.exception("usage event %s could not be written", event.id)
+        spool.append({"event_id": str(event.id), "kind": kind.value, "payload": payload})

@@ -1,0 +1,87 @@
+"""Where events wait while PostgreSQL is away: one fsynced line per event on the local disk."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.conf import settings
+
+logger = logging.getLogger(__name__)
+
+MAX_BYTES = 256 * 1024 * 1024
+
+
+def append(entry: dict[str, Any]) -> bool:
+    """Write one entry durably. False (and an error in the log) when the spool cannot take it."""
+    path = _path()
+    line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(path) as spool:
+            if spool.tell() > MAX_BYTES:
+                logger.error(
+                    "usage spool is full (%d bytes): event %s is lost",
+                    spool.tell(),
+                    entry.get("event_id"),
+                )
+                return False
+            spool.write(line)
+            spool.flush()
+            os.fsync(spool.fileno())
+    except OSError as exc:
+        logger.error(
+            "usage spool cannot be written (%s): event %s is lost",
+            exc.strerror,
+            entry.get("event_id"),
+        )
+        return False
+    logger.warning("PostgreSQL is away: usage event %s waits in the spool", entry.get("event_id"))
+    return True
+
+
+def take() -> tuple[Path, list[dict[str, Any]]] | None:
+    """Set the waiting entries aside for one replay, or None when there are none.
+
+    The file stays until `done` removes it: a replay that dies is repeated, and the
+    events' ids make the repetition harmless.
+    """
+    path = _path()
+    taken = path.with_suffix(".replaying")
+    if not taken.exists():
+        if not path.exists() or path.stat().st_size == 0:
+            return None
+        with path.open("ab") as spool:
+            fcntl.flock(spool, fcntl.LOCK_EX)
+            path.rename(taken)
+    entries = []
+    for line in taken.read_bytes().splitlines():
+        try:
+            entries.append(json.loads(line))
+        except ValueError:
+            # A line cut short by a crash: its event was never reported as written.
+            logger.error("usage spool: a damaged line of %d bytes was skipped", len(line))
+    return taken, entries
+
+
+def done(taken: Path) -> None:
+    """The entries have reached PostgreSQL."""
+    taken.unlink(missing_ok=True)
+
+
+def _locked(path: Path) -> BinaryIO:
+    """The spool file, open and locked for writing; a replay may have renamed it between the two."""
+    while True:
+        spool = path.open("ab")
+        fcntl.flock(spool, fcntl.LOCK_SH)
+        if path.exists() and os.fstat(spool.fileno()).st_ino == path.stat().st_ino:
+            return spool
+        spool.close()
+
+
+def _path() -> Path:
+    return Path(settings.USAGE_SPOOL_DIR) / "usage.jsonl"
