@@ -182,6 +182,24 @@ def _validated(
     )
 
 
+def remove_api_key(
+    organization: Organization, provider: str, *, actor: User | None = None, request: HttpRequest | None = None
+) -> None:
+    """Delete a stored key. Calls that need it are refused from now on; no other key takes its place."""
+    with transaction.atomic():
+        stored = ProviderCredential.objects.select_for_update().filter(organization=organization, provider=provider)
+        for credential in stored:
+            audit.record(
+                "credential.removed",
+                organization=organization,
+                actor=actor,
+                target=provider,
+                before={"provider": provider, "last4": credential.last4},
+                request=request,
+            )
+            credential.delete()
+
+
 def _save_key(
     organization: Organization,
     provider: str,
@@ -191,17 +209,12 @@ def _save_key(
     request: HttpRequest | None,
 ) -> None:
     """Seal and store, keep, or remove the key of one provider."""
-    stored = ProviderCredential.objects.filter(organization=organization, provider=provider).first()
     if api_key == KEEP:
         return
     if api_key is None:
-        if stored is not None:
-            audit.record(
-                "credential.removed", organization=organization, actor=actor, target=provider, request=request,
-                before={"provider": provider, "last4": stored.last4},
-            )  # fmt: skip
-            stored.delete()
+        remove_api_key(organization, provider, actor=actor, request=request)
         return
+    stored = ProviderCredential.objects.filter(organization=organization, provider=provider).first()
     api_key = api_key.strip()
     prefix = check_api_key(provider, api_key)
     before = {"last4": stored.last4} if stored else None

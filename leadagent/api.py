@@ -21,6 +21,7 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
 from leadagent.api_docs import DocsPage
+from leadagent.leads.api import router as leads
 from leadagent.tenants.api_auth import BearerToken, SessionMember
 from leadagent.tenants.api_errors import ApiError, error_response
 
@@ -149,3 +150,4 @@ api = ProductAPI(
     docs=DocsPage(),
     urls_namespace="api",
 )
+api.add_router("/leads", leads)

@@ -27,7 +27,7 @@ class Value:
     type: str
     required: bool
     place: str
-    description: str
+    meaning: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,11 @@ class Call:
     values: list[Value]
     answers: list[Answer]
     curl: str
+
+    @property
+    def description_parts(self) -> list[tuple[bool, str]]:
+        """The description in pieces, each with whether it stood between backticks (code)."""
+        return [(bool(place % 2), part) for place, part in enumerate(self.description.split("`"))]
 
 
 class DocsPage(DocsBase):
@@ -101,7 +106,7 @@ def _parameters(parameters: list[Schema], named: Schema) -> Iterator[Value]:
             type=_type(parameter["schema"], named),
             required=parameter["required"],
             place=parameter["in"],
-            description=parameter.get("description", ""),
+            meaning=_meaning(parameter | parameter["schema"], named),
         )
 
 
@@ -115,12 +120,29 @@ def _fields(schema: Schema, named: Schema, *, place: str, prefix: str = "", dept
             type=_type(field, named),
             required=name in schema.get("required", []),
             place=place,
-            description=field.get("description", ""),
+            meaning=_meaning(field, named),
         )
         inner = _resolved(field, named)
         if depth < _DEEPEST and (inner.get("properties") or inner.get("type") == "array"):
             ending = "" if inner.get("type") == "array" else "."
             yield from _fields(inner, named, place=place, prefix=f"{prefix}{name}{ending}", depth=depth + 1)
+
+
+def _meaning(schema: Schema, named: Schema) -> str:
+    """The description with the limits that the schema sets."""
+    limits = {**_resolved(schema, named), **schema}
+    words = [
+        f"{words} {limits[name]}{unit}"
+        for name, words, unit in (
+            ("minLength", "at least", " characters"),
+            ("maxLength", "at most", " characters"),
+            ("minimum", "from", ""),
+            ("maximum", "up to", ""),
+        )
+        if name in limits
+    ]
+    sentence = ", ".join(words)
+    return ". ".join(part for part in (schema.get("description", ""), sentence[:1].upper() + sentence[1:]) if part)
 
 
 def _resolved(schema: Schema, named: Schema) -> Schema:

@@ -1,8 +1,10 @@
 """What every view shares: the typed request, and answers that fit who asked."""
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django_htmx.middleware import HtmxDetails
@@ -18,6 +20,17 @@ class HtmxHttpRequest(HttpRequest):
     user: "User"
     organization: "Organization"
     membership: "Membership"
+
+
+def client_ip(request: HttpRequest) -> str | None:
+    """The visitor's address; behind the trusted proxy, the one that proxy saw. None where it is not an address."""
+    seen = request.META.get("REMOTE_ADDR", "")
+    if settings.TRUST_PROXY:
+        seen = request.headers.get("X-Forwarded-For", seen).rpartition(",")[2].strip()
+    try:
+        return str(ip_address(seen))
+    except ValueError:
+        return None
 
 
 def render_page(

@@ -203,6 +203,7 @@ TEMPLATES: list[dict[str, Any]] = [
             ],
             "builtins": [
                 "django_htmx.templatetags.django_htmx",
+                "template_partials.templatetags.partials",
                 "lucide.templatetags.lucide",
             ],
         },
@@ -269,7 +270,12 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "home"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_ADAPTER = "leadagent.tenants.account_adapter.AccountAdapter"
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+# Only in the browser that signed up: elsewhere the link confirms and asks to sign in.
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
+# Tells people by email when their password, address or second factor changed.
+ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if SERVED_BY_HTTPS else "http"
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
@@ -291,11 +297,15 @@ AUTH_PASSWORD_VALIDATORS = [
 globals().update(env.email_url("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Lead Agent <leadagent@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+EMAIL_TIMEOUT = 10
 
 # --- Web security -------------------------------------------------------------------
 
 SECURE_SSL_REDIRECT = SERVED_BY_HTTPS
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("TRUST_PROXY", default=False) else None
+TRUST_PROXY = env.bool("TRUST_PROXY", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY else None
+# One proxy: what it saw is the last address in X-Forwarded-For.
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if TRUST_PROXY else 0
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if SERVED_BY_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SERVED_BY_HTTPS

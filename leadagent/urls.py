@@ -18,6 +18,9 @@ urlpatterns = [
     re_path(r"^api/", not_found),
     path("", home, name="home"),
     path("", include("leadagent.tenants.urls")),
+    path("", include("byok.urls")),
+    path("", include("leadagent.leads.urls")),
+    path("", include("usage.urls")),
 ]
 
 if settings.SANDBOX_ENABLED:

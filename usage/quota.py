@@ -47,6 +47,15 @@ class FreeTier:
     def left(self) -> int:
         return max(self.limit - self.used, 0)
 
+    @property
+    def in_words(self) -> str:
+        return f"{self.used} of {self.limit}"
+
+    @property
+    def warn_from(self) -> int:
+        """From here on a meter warns: nine tenths of the limit (45 of 50)."""
+        return self.limit * 9 // 10
+
 
 def reserve_free_request(organization_id: int) -> Reservation | None:
     """Take one of this month's free requests, or None when all are taken. Exact at any concurrency."""

@@ -20,9 +20,7 @@ P = ParamSpec("P")
 
 def organization_view(
     needed: Role,
-) -> Callable[
-    [Callable[Concatenate[HtmxHttpRequest, P], HttpResponseBase]], Callable[..., HttpResponseBase]
-]:
+) -> Callable[[Callable[Concatenate[HtmxHttpRequest, P], HttpResponseBase]], Callable[..., HttpResponseBase]]:
     """Require membership of the organisation in the URL with at least the role `needed`.
 
     The view's URL carries `org` (the slug); the view itself receives the organisation
@@ -33,8 +31,8 @@ def organization_view(
         @login_required
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, org: str, **kwargs: Any) -> HttpResponseBase:
-            inside = cast(HtmxHttpRequest, request)
-            inside.membership = membership_in(cast(User, request.user), org)
+            inside = cast("HtmxHttpRequest", request)
+            inside.membership = membership_in(cast("User", request.user), org)
             inside.organization = inside.membership.organization
             if not inside.membership.may(needed):
                 raise PermissionDenied(f"This needs the role {needed.label.lower()} in {inside.organization.name}.")

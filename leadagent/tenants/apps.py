@@ -5,3 +5,6 @@ class TenantsConfig(AppConfig):
     name = "leadagent.tenants"
     label = "tenants"
     verbose_name = "Organisations"
+
+    def ready(self) -> None:
+        from leadagent.tenants import recent_sign_in  # noqa: F401  # connects its signal receiver

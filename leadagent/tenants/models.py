@@ -16,6 +16,8 @@ from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils import timezone
 
+from leadagent.tenants.names import validate_name, validate_slug
+
 
 class UserManager(BaseUserManager["User"]):
     use_in_migrations = True
@@ -75,8 +77,8 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
 class Organization(models.Model):
     """A customer. Everything a tenant owns hangs on a foreign key named `organization`."""
 
-    name = models.CharField(max_length=80)
-    slug = models.SlugField(max_length=50, unique=True)
+    name = models.CharField(max_length=80, validators=[validate_name])
+    slug = models.SlugField(max_length=50, unique=True, validators=[validate_slug])
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = OrganizationQuerySet.as_manager()
@@ -112,6 +114,16 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def pending(self) -> InvitationQuerySet:
+        """Not accepted; expired ones too, which an admin may send again."""
+        return self.filter(accepted_at=None)
+
+    def open(self) -> InvitationQuerySet:
+        """What can still be accepted."""
+        return self.pending().filter(expires_at__gt=timezone.now())
+
+
 class Invitation(models.Model):
     """A pending place in an organisation. The link's token is stored as its hash only."""
 
@@ -122,7 +134,11 @@ class Invitation(models.Model):
     invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField()
+    # When the mail server took the latest email; empty where it has not.
+    sent_at = models.DateTimeField(null=True, blank=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = InvitationQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -155,7 +171,7 @@ class ApiToken(models.Model):
     PREFIX = "lat_"
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="api_tokens")
-    name = models.CharField(max_length=80)
+    name = models.CharField(max_length=80, validators=[validate_name])
     token_hash = models.CharField(max_length=64, unique=True)
     last4 = models.CharField(max_length=4)
     scopes = ArrayField(models.CharField(max_length=20, choices=Scope.choices))

@@ -1,0 +1,96 @@
+"""Asking the tenant's model: prompts that keep data apart from instructions, typed answers, limits.
+
+The only module that imports pydantic-ai; import it inside a function, it costs seconds.
+"""
+
+import json
+from collections.abc import Coroutine
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, Field
+from pydantic_ai import Agent
+from pydantic_ai.exceptions import UsageLimitExceeded
+from pydantic_ai.framing import register_tag, wrap
+from pydantic_ai.usage import UsageLimits
+
+from byok import resolver
+from byok.errors import AIError, translated
+from leadagent.leads import event_loop
+from leadagent.leads.models import Lead, Qualification, WorkflowRun
+from leadagent.tenants.models import Organization
+
+STEP_SECONDS = 900.0
+LEAD_DATA = register_tag("lead_data")
+RESEARCH_REPORT = register_tag("research_report")
+QUALIFICATION = register_tag("qualification")
+
+T = TypeVar("T")
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class Verdict(BaseModel):
+    """How the lead is to be treated."""
+
+    category: Literal["QUALIFIED", "UNQUALIFIED", "SUPPORT", "FOLLOW_UP"] = Field(
+        description="QUALIFIED: fits and wants to buy. UNQUALIFIED: no fit. SUPPORT: an existing customer with a "
+        "problem. FOLLOW_UP: more has to be known first."
+    )
+    reason: str = Field(description="Two or three sentences that a sales person can check.")
+    confidence: float = Field(ge=0, le=1, description="How sure the verdict is, from 0 to 1.")
+
+
+class Reply(BaseModel):
+    """The email to the lead."""
+
+    subject: str = Field(description="The subject line.")
+    body: str = Field(description="The text of the email, plain text.")
+
+
+def lead_prompt(lead: Lead, *, report: str | None = None, qualification: Qualification | None = None) -> str:
+    """What is known about the lead, each part in a tag that its text cannot close or open."""
+    facts = {
+        "name": lead.name,
+        "email": lead.email,
+        "company": lead.company,
+        "phone": lead.phone,
+        "message": lead.message,
+    }
+    parts = [wrap(LEAD_DATA, json.dumps(facts, ensure_ascii=False))]
+    if report is not None:
+        parts.append(wrap(RESEARCH_REPORT, report))
+    if qualification is not None:
+        verdict = {"category": qualification.category, "reason": qualification.reason}
+        parts.append(wrap(QUALIFICATION, json.dumps(verdict, ensure_ascii=False)))
+    return "\n".join(parts)
+
+
+def ask(
+    answer: type[Answer],
+    *,
+    organization: Organization,
+    operation: str,
+    lead: Lead,
+    run: WorkflowRun,
+    instructions: str,
+    prompt: str,
+) -> Answer:
+    """One typed answer of the organisation's chat model. Raises `AIError`."""
+    model = resolver.get_model_for_tenant(organization, "chat", operation=operation, lead=lead.pk, run=run.pk)
+    agent = Agent(model.model(), output_type=answer, instructions=instructions, retries=2, name=operation)
+    limits = UsageLimits(request_limit=4, total_tokens_limit=100_000)
+    return wait_for(agent.run(prompt, usage_limits=limits), provider=model.provider).output
+
+
+def wait_for(coroutine: Coroutine[Any, Any, T], *, provider: str) -> T:
+    """Run an agent on the process's loop; whatever the provider or the agent raises comes out as `AIError`."""
+    with translated(provider):
+        try:
+            return event_loop.run(coroutine, timeout=STEP_SECONDS)
+        except UsageLimitExceeded as error:
+            raise AIError(
+                "bad_request",
+                provider=provider,
+                sentence="The model used up this step's requests or tokens without coming to an end. "
+                "Resume the run to try again, or choose another model in the AI settings.",
+                detail=str(error),
+            ) from None

@@ -1,0 +1,86 @@
+"""What people may type in, and no more."""
+
+from typing import Any
+
+from django import forms
+
+from leadagent.leads.knowledge import CONTENT_LIMIT
+from leadagent.leads.models import Lead
+from leadagent.leads.outreach import BODY_LIMIT, SUBJECT_LIMIT
+from leadagent.leads.text import clean, one_line
+
+
+class LeadForm(forms.ModelForm[Lead]):
+    """A lead as it comes in, by page, public form or API."""
+
+    class Meta:
+        model = Lead
+        fields = ("name", "email", "company", "phone", "message")
+        widgets = {
+            "name": forms.TextInput(attrs={"autocomplete": "name"}),
+            "email": forms.EmailInput(attrs={"autocomplete": "email"}),
+            "company": forms.TextInput(attrs={"autocomplete": "organization"}),
+            "phone": forms.TextInput(attrs={"autocomplete": "tel", "type": "tel"}),
+            "message": forms.Textarea(attrs={"rows": 6}),
+        }
+
+    def clean_name(self) -> str:
+        return one_line(self.cleaned_data["name"], limit=120)
+
+    def clean_company(self) -> str:
+        return one_line(self.cleaned_data["company"], limit=160)
+
+    def clean_message(self) -> str:
+        return clean(self.cleaned_data["message"])
+
+
+class PublicLeadForm(LeadForm):
+    """The public form. `fax_extension` is hidden from people; what fills it in is a machine."""
+
+    fax_extension = forms.CharField(
+        required=False,
+        label="Leave this empty",
+        widget=forms.TextInput(attrs={"tabindex": "-1", "autocomplete": "off"}),
+    )
+
+    @property
+    def is_machine(self) -> bool:
+        return bool(self.data.get("fax_extension"))
+
+
+class DraftForm(forms.Form):
+    """The reply under review. `version` is the one that was on the screen."""
+
+    subject = forms.CharField(max_length=SUBJECT_LIMIT)
+    body = forms.CharField(max_length=BODY_LIMIT, label="Email", widget=forms.Textarea(attrs={"rows": 14}))
+    version = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
+
+
+class VersionForm(forms.Form):
+    """A decision on a draft whose text is not sent along."""
+
+    version = forms.IntegerField(min_value=1)
+
+
+class DocumentForm(forms.Form):
+    """A text for the knowledge base."""
+
+    title = forms.CharField(max_length=200)
+    content = forms.CharField(
+        max_length=CONTENT_LIMIT,
+        label="Text",
+        help_text="Products, prices, customers, answers you often give. Up to 200,000 characters.",
+        widget=forms.Textarea(attrs={"rows": 10}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if "content" in values and not clean(values["content"]):
+            self.add_error("content", "There is no readable text in this.")
+        return values
+
+
+class SearchForm(forms.Form):
+    """A question to the knowledge base."""
+
+    query = forms.CharField(max_length=300, label="Search by meaning", widget=forms.TextInput(attrs={"type": "search"}))

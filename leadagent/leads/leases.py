@@ -1,0 +1,183 @@
+"""Steps and their leases: who may run a step, and how it ended.
+
+A step is claimed with a token that only its worker knows and that expires if the worker
+dies. Every write about a step names the token, so a worker that was given up for dead
+cannot overwrite its successor, and a step that has succeeded never runs again.
+"""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from leadagent.leads.models import LeadStatus, Qualification, RunStatus, Step, StepName, StepStatus, WorkflowRun
+from leadagent.leads.outreach import Email, create_draft
+from leadagent.leads.run_state import StepFailure, lock_run, set_lead, set_run
+
+# Renewed every few seconds while the step runs; long enough for one slow call in between.
+LEASE = timedelta(seconds=60)
+MAX_ATTEMPTS = 3
+FIRST_PAUSE = timedelta(seconds=4)
+LONGEST_PAUSE = timedelta(minutes=15)
+
+
+class LeaseLost(Exception):
+    """The step belongs to someone else by now, or its run has been stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to run one step, proved by `token`."""
+
+    run_id: UUID
+    step_id: int
+    name: StepName
+    token: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutcome:
+    """What a step found: `result` is kept with the step, the rest goes where it belongs."""
+
+    result: Mapping[str, Any]
+    qualification: Qualification | None = None
+    email: Email | None = None
+
+
+WORKER_LOST = StepFailure(
+    code="worker_lost",
+    sentence=f"The worker stopped {MAX_ATTEMPTS} times during this step. Resume the run to try again.",
+    permanent=True,
+)
+
+
+def claim_step(run_id: UUID) -> Claim | None:
+    """Claim the next step of the run, or None when there is nothing to do for this worker now.
+
+    Of any number of workers that ask at once, one gets the step.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        run = lock_run(run_id)
+        if run is None or not run.is_active:
+            return None
+        step = run.steps.exclude(status=StepStatus.SUCCEEDED).order_by("position").first()
+        if step is None or not _is_due(step, now):
+            return None
+        if step.attempts >= MAX_ATTEMPTS:
+            _end_step(run, step, WORKER_LOST, now)
+            return None
+        claim = Claim(run.pk, step.pk, StepName(step.name), uuid4())
+        Step.objects.filter(pk=step.pk).update(
+            status=StepStatus.RUNNING,
+            attempts=step.attempts + 1,
+            lease_token=claim.token,
+            lease_expires_at=now + LEASE,
+            next_attempt_at=None,
+            started_at=now,
+            finished_at=None,
+            error_code="",
+            error_sentence="",
+        )
+        set_run(run, RunStatus.RUNNING, now)
+    return claim
+
+
+def renew_lease(claim: Claim) -> bool:
+    """Push the lease's end out again; False when the claim is no longer worth anything."""
+    return bool(_held(claim).update(lease_expires_at=timezone.now() + LEASE))
+
+
+def complete_step(claim: Claim, outcome: StepOutcome) -> bool:
+    """Store what the step found; True when another step follows. Raises `LeaseLost`."""
+    now = timezone.now()
+    with transaction.atomic():
+        run, _ = _locked(claim)
+        _held(claim).update(
+            status=StepStatus.SUCCEEDED,
+            result=dict(outcome.result),
+            lease_token=None,
+            lease_expires_at=None,
+            finished_at=now,
+        )
+        if outcome.qualification is not None:
+            run.category = outcome.qualification.category
+            run.reason = outcome.qualification.reason
+            run.confidence = outcome.qualification.confidence
+            run.save(update_fields=["category", "reason", "confidence"])
+        if outcome.email is not None:
+            create_draft(run, outcome.email)
+        if run.steps.exclude(status=StepStatus.SUCCEEDED).exists():
+            set_run(run, RunStatus.RUNNING, now)
+            return True
+        set_run(run, RunStatus.AWAITING_REVIEW, now)
+        set_lead(run.lead, LeadStatus.REVIEW)
+        return False
+
+
+def fail_step(claim: Claim, failure: StepFailure) -> timedelta | None:
+    """Store why the step ended; the pause until it is tried again, or None when a person has to act.
+
+    Raises `LeaseLost`.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        run, step = _locked(claim)
+        if failure.permanent or step.attempts >= MAX_ATTEMPTS:
+            _end_step(run, step, failure, now)
+            return None
+        pause = _pause_before_retry(step.attempts, failure.retry_after)
+        _held(claim).update(
+            status=StepStatus.PENDING,
+            lease_token=None,
+            lease_expires_at=None,
+            next_attempt_at=now + pause,
+            finished_at=now,
+            error_code=failure.code,
+            error_sentence=failure.sentence,
+        )
+        set_run(run, RunStatus.WAITING, now, failure)
+    return pause
+
+
+def _locked(claim: Claim) -> tuple[WorkflowRun, Step]:
+    run = lock_run(claim.run_id)
+    step = _held(claim).first()
+    if run is None or step is None:
+        raise LeaseLost
+    return run, step
+
+
+def _held(claim: Claim) -> QuerySet[Step]:
+    return Step.objects.filter(pk=claim.step_id, status=StepStatus.RUNNING, lease_token=claim.token)
+
+
+def _is_due(step: Step, now: datetime) -> bool:
+    if step.status == StepStatus.PENDING:
+        return step.next_attempt_at is None or step.next_attempt_at <= now
+    return step.status == StepStatus.RUNNING and (step.lease_expires_at is None or step.lease_expires_at <= now)
+
+
+def _pause_before_retry(attempts: int, wish: float | None) -> timedelta:
+    """About four seconds, then sixteen, spread so that many runs do not return at once; longer if asked to."""
+    pause = FIRST_PAUSE * (4.0 ** (attempts - 1) * random.uniform(1.0, 1.5))  # noqa: S311 -- no secret
+    return min(max(pause, timedelta(seconds=wish or 0)), LONGEST_PAUSE)
+
+
+def _end_step(run: WorkflowRun, step: Step, failure: StepFailure, now: datetime) -> None:
+    Step.objects.filter(pk=step.pk).update(
+        status=StepStatus.FAILED,
+        lease_token=None,
+        lease_expires_at=None,
+        finished_at=now,
+        error_code=failure.code,
+        error_sentence=failure.sentence,
+    )
+    set_run(run, RunStatus.PAUSED if failure.needs_admin else RunStatus.FAILED, now, failure)
+    set_lead(run.lead, LeadStatus.ATTENTION)

@@ -1,0 +1,83 @@
+"""A person or company that wrote in."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from django.db import models
+from django.db.models import OuterRef, Subquery
+from django.urls import reverse
+from django.utils import timezone
+from uuid6 import uuid7
+
+from leadagent.tenants.models import Organization
+
+
+class LeadStatus(models.TextChoices):
+    """Where a lead stands; follows from its newest run (see `workflow`)."""
+
+    NEW = "new", "New"
+    WORKING = "working", "In progress"
+    REVIEW = "review", "Waiting for approval"
+    ATTENTION = "attention", "Needs attention"
+    ANSWERED = "answered", "Answered"
+    CLOSED = "closed", "Closed"
+
+
+class LeadSource(models.TextChoices):
+    FORM = "form", "Public form"
+    API = "api", "API"
+    PAGE = "page", "Added by hand"
+
+
+class LeadQuerySet(models.QuerySet["Lead"]):
+    def newest_first(self) -> Self:
+        return self.order_by("-created_at", "-pk")
+
+    def with_category(self) -> Self:
+        """Annotate `category` with the verdict of the newest run that has one (None without)."""
+        from leadagent.leads.models.workflow import WorkflowRun
+
+        verdicts = WorkflowRun.objects.filter(lead=OuterRef("pk")).exclude(category="").order_by("-created_at")
+        return self.annotate(category=Subquery(verdicts.values("category")[:1]))
+
+
+class Lead(models.Model):
+    """One message of one sender to one organisation. Its text is data, never an instruction."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="leads")
+    name = models.CharField(max_length=120)
+    email = models.EmailField()
+    company = models.CharField(max_length=160, blank=True)
+    phone = models.CharField(max_length=40, blank=True)
+    message = models.TextField(max_length=8000)
+    source = models.CharField(max_length=10, choices=LeadSource.choices)
+    status = models.CharField(max_length=10, choices=LeadStatus.choices, default=LeadStatus.NEW)
+    # Given by API clients so that a repeated POST finds the first lead. NULL where none was given.
+    idempotency_key = models.CharField(max_length=200, null=True, editable=False)  # noqa: DJ001
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = LeadQuerySet.as_manager()
+
+    # Set by `with_category` only.
+    category: str | None
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "idempotency_key"], name="one_lead_per_idempotency_key"),
+        ]
+        indexes = [
+            models.Index(fields=["organization", "-created_at", "-id"], name="lead_newest_first"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.company})" if self.company else self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("leads:detail", args=[self.organization.slug, self.pk])
+
+    @property
+    def email_domain(self) -> str:
+        """The part after the @, lower case."""
+        return self.email.rpartition("@")[2].lower()

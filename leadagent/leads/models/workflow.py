@@ -1,0 +1,157 @@
+"""The state of a workflow: one run per answer to a lead, one row per step.
+
+The rows here are the workflow's only memory. Who may change them, and when, is in
+`leadagent.leads.workflow`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from uuid6 import uuid7
+
+from leadagent.leads.models.lead import Lead
+from leadagent.tenants.models import Organization, User
+
+
+class RunStatus(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    WAITING = "waiting", "Waiting to try again"
+    PAUSED = "paused", "Paused"
+    FAILED = "failed", "Failed"
+    AWAITING_REVIEW = "awaiting_review", "Waiting for approval"
+    DONE = "done", "Done"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+# A worker has something to do for these, now or later.
+ACTIVE = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING)
+# A lead has at most one run in these.
+OPEN = (*ACTIVE, RunStatus.PAUSED, RunStatus.AWAITING_REVIEW)
+
+
+class StepName(models.TextChoices):
+    RESEARCH = "research", "Research"
+    QUALIFICATION = "qualification", "Qualification"
+    EMAIL_GENERATION = "email_generation", "Email draft"
+
+
+class StepStatus(models.TextChoices):
+    PENDING = "pending", "Waiting"
+    RUNNING = "running", "Running"
+    SUCCEEDED = "succeeded", "Done"
+    FAILED = "failed", "Failed"
+
+
+class Category(models.TextChoices):
+    QUALIFIED = "QUALIFIED", "Qualified"
+    UNQUALIFIED = "UNQUALIFIED", "Unqualified"
+    SUPPORT = "SUPPORT", "Support"
+    FOLLOW_UP = "FOLLOW_UP", "Follow up"
+
+
+@dataclass(frozen=True, slots=True)
+class Qualification:
+    """The verdict on a lead. `confidence` is between 0 and 1."""
+
+    category: Category
+    reason: str
+    confidence: float
+
+
+class WorkflowRun(models.Model):
+    """One pass of a lead through research, qualification and email draft."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="workflow_runs")
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="runs")
+    status = models.CharField(max_length=20, choices=RunStatus.choices, default=RunStatus.QUEUED)
+    error_code = models.CharField(max_length=40, blank=True)
+    error_sentence = models.TextField(blank=True)
+    category = models.CharField(max_length=12, choices=Category.choices, blank=True)
+    reason = models.TextField(blank=True)
+    confidence = models.FloatField(null=True, blank=True)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    # When a worker was last told about this run. The sweep repeats what went unheard.
+    nudged_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["lead"],
+                condition=Q(status__in=[status.value for status in OPEN]),
+                name="one_open_run_per_lead",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["lead", "-created_at"], name="run_of_lead"),
+            models.Index(
+                fields=["nudged_at"],
+                condition=Q(status__in=[status.value for status in ACTIVE]),
+                name="run_active",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk} ({self.status})"
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in ACTIVE
+
+    @property
+    def may_resume(self) -> bool:
+        return self.status in (RunStatus.PAUSED, RunStatus.FAILED)
+
+    @property
+    def may_cancel(self) -> bool:
+        return self.is_active or self.status == RunStatus.PAUSED
+
+    @property
+    def qualification(self) -> Qualification | None:
+        """The stored verdict, or None before the qualification step has succeeded."""
+        if not self.category or self.confidence is None:
+            return None
+        return Qualification(Category(self.category), self.reason, self.confidence)
+
+
+class Step(models.Model):
+    """One step of a run. `lease_token` belongs to the worker that runs it, until `lease_expires_at`."""
+
+    run = models.ForeignKey(WorkflowRun, on_delete=models.CASCADE, related_name="steps")
+    name = models.CharField(max_length=20, choices=StepName.choices)
+    position = models.PositiveSmallIntegerField()
+    status = models.CharField(max_length=10, choices=StepStatus.choices, default=StepStatus.PENDING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    lease_token = models.UUIDField(null=True, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    result = models.JSONField(null=True, blank=True)
+    error_code = models.CharField(max_length=40, blank=True)
+    error_sentence = models.TextField(blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "name"], name="one_row_per_step"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.run_id}"
+
+    @property
+    def duration(self) -> timedelta | None:
+        """How long the last attempt took; None while it has not ended."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return self.finished_at - self.started_at

@@ -1,0 +1,142 @@
+"""What the page of a lead shows about its newest run: words and figures, no markup."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from leadagent.leads.models import (
+    Category,
+    DraftStatus,
+    EmailDraft,
+    Lead,
+    LeadStatus,
+    RunStatus,
+    Step,
+    StepName,
+    StepStatus,
+    WorkflowRun,
+)
+
+# (kind, word) of a pill.
+Pill = tuple[str, str]
+
+_LEAD_KINDS = {
+    LeadStatus.NEW: "idle",
+    LeadStatus.WORKING: "busy",
+    LeadStatus.REVIEW: "warn",
+    LeadStatus.ATTENTION: "bad",
+    LeadStatus.ANSWERED: "good",
+    LeadStatus.CLOSED: "idle",
+}
+_CATEGORY_KINDS = {
+    Category.QUALIFIED: "good",
+    Category.UNQUALIFIED: "idle",
+    Category.SUPPORT: "info",
+    Category.FOLLOW_UP: "warn",
+}
+
+
+def lead_pill(lead: Lead) -> Pill:
+    status = LeadStatus(lead.status)
+    return _LEAD_KINDS[status], str(status.label)
+
+
+def category_pill(category: str | None) -> Pill | None:
+    """The pill of a verdict; None without one."""
+    if not category:
+        return None
+    found = Category(category)
+    return _CATEGORY_KINDS[found], str(found.label)
+
+
+@dataclass(frozen=True, slots=True)
+class StepLine:
+    """One step as `components/run_steps.html` takes it."""
+
+    label: str
+    state: str
+    seconds: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The newest run of a lead. `fingerprint` changes whenever anything here does."""
+
+    run: WorkflowRun
+    draft: EmailDraft | None
+    steps: list[StepLine]
+    report: str
+    tool_calls: list[dict[str, str]]
+    fingerprint: str
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether a worker is about to change something, so that looking again is worth it."""
+        return self.run.is_active or (self.draft is not None and self.draft.status == DraftStatus.SENDING)
+
+
+def progress_of(lead: Lead) -> Progress | None:
+    """The newest run of the lead with its steps and draft (three queries); None before the first run."""
+    run = lead.runs.select_related("organization").order_by("-created_at", "-pk").first()
+    if run is None:
+        return None
+    steps = list(run.steps.all())
+    draft = EmailDraft.objects.select_related("edited_by", "approved_by").filter(run=run).first()
+    found: dict[str, Any] = next((step.result for step in steps if step.name == StepName.RESEARCH and step.result), {})
+    return Progress(
+        run=run,
+        draft=draft,
+        steps=[_line(run, step) for step in steps],
+        report=str(found.get("report", "")),
+        tool_calls=list(found.get("tool_calls", [])),
+        fingerprint=_fingerprint(lead, run, steps, draft),
+    )
+
+
+def _line(run: WorkflowRun, step: Step) -> StepLine:
+    label = str(StepName(step.name).label)
+    match step.status:
+        case StepStatus.SUCCEEDED:
+            return StepLine(label, "done", seconds=_seconds(step), detail=_finding(step))
+        case StepStatus.FAILED:
+            return StepLine(label, "failed", seconds=_seconds(step), detail=step.error_sentence)
+        case StepStatus.RUNNING:
+            tries = f"Attempt {step.attempts}." if step.attempts > 1 else ""
+            return StepLine(label, "running", detail=tries)
+    if run.status == RunStatus.CANCELLED:
+        return StepLine(label, "stopped" if step.attempts else "skipped")
+    if run.status in (RunStatus.FAILED, RunStatus.PAUSED):
+        return StepLine(label, "waiting", detail="Starts once the step before it has succeeded.")
+    return StepLine(label, "waiting", detail=_retry(step))
+
+
+def _seconds(step: Step) -> str:
+    return f"{step.duration.total_seconds():.1f} s" if step.duration is not None else ""
+
+
+def _finding(step: Step) -> str:
+    result = step.result or {}
+    if step.name == StepName.RESEARCH:
+        calls = len(result.get("tool_calls", []))
+        return {0: "No look-ups.", 1: "1 look-up."}.get(calls, f"{calls} look-ups.")
+    if step.name == StepName.QUALIFICATION:
+        return f"{Category(result['category']).label}." if result.get("category") in Category else ""
+    return ""
+
+
+def _retry(step: Step) -> str:
+    if step.next_attempt_at is None:
+        return ""
+    wait = max(0, round((step.next_attempt_at - timezone.now()).total_seconds()))
+    return f"{step.error_sentence} Attempt {step.attempts + 1} of 3 {f'in about {wait} s' if wait else 'now'}."
+
+
+def _fingerprint(lead: Lead, run: WorkflowRun, steps: list[Step], draft: EmailDraft | None) -> str:
+    parts = [lead.status, str(run.pk), run.status, run.updated_at.isoformat()]
+    parts += [f"{step.status}{step.attempts}" for step in steps]
+    if draft is not None:
+        parts += [draft.status, str(draft.version)]
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]

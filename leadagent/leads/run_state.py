@@ -1,0 +1,53 @@
+"""How a run's state is locked and changed: the ground that `workflow`, `leases` and `outreach` stand on.
+
+The lead's row is the lock for everything about its runs: whoever changes a run, a step or a
+draft locks the lead first, so that no two writers can wait for each other.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from leadagent.leads.models import Lead, LeadStatus, RunStatus, WorkflowRun
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailure:
+    """Why a step ended without a result. `retry_after` is the provider's wish in seconds."""
+
+    code: str
+    sentence: str
+    permanent: bool
+    needs_admin: bool = False
+    retry_after: float | None = None
+
+
+def lock_run(run_id: UUID) -> WorkflowRun | None:
+    """The run, fresh, with its lead's row locked for the rest of the transaction; None when it is gone."""
+    lead = (
+        Lead.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("organization")
+        .filter(runs__pk=run_id)
+        .first()
+    )
+    if lead is None:
+        return None
+    run = WorkflowRun.objects.get(pk=run_id)
+    run.lead = lead
+    return run
+
+
+def set_run(run: WorkflowRun, status: RunStatus, now: datetime, failure: StepFailure | None = None) -> None:
+    """Move the locked run to `status`; what `failure` says replaces any earlier error."""
+    run.status = status
+    run.error_code = failure.code if failure else ""
+    run.error_sentence = failure.sentence if failure else ""
+    run.updated_at = now
+    run.finished_at = now if status in (RunStatus.DONE, RunStatus.CANCELLED, RunStatus.FAILED) else None
+    run.save(update_fields=["status", "error_code", "error_sentence", "updated_at", "finished_at"])
+
+
+def set_lead(lead: Lead, status: LeadStatus) -> None:
+    """Move the locked lead to `status`."""
+    lead.status = status
+    lead.save(update_fields=["status"])

@@ -1,0 +1,107 @@
+"""What each step does, between its claim and the storing of how it ended."""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+
+from byok.errors import AIError
+from leadagent.leads import event_loop
+from leadagent.leads.leases import Claim, LeaseLost, StepOutcome, complete_step, fail_step, renew_lease
+from leadagent.leads.models import StepName, WorkflowRun
+from leadagent.leads.outreach import write_email
+from leadagent.leads.qualify import qualify
+from leadagent.leads.research import research
+from leadagent.leads.run_state import StepFailure
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 5.0
+
+
+def perform_step(claim: Claim) -> timedelta | None:
+    """Do the claimed step outside any transaction and store its end.
+
+    Returns the pause after which the run wants a worker again (zero when the next step
+    waits), or None when it wants none.
+    """
+    try:
+        outcome = _perform(claim)
+        if isinstance(outcome, StepFailure):
+            return fail_step(claim, outcome)
+        return timedelta(0) if complete_step(claim, outcome) else None
+    except (LeaseLost, event_loop.HeartbeatStopped):
+        logger.info("Step %s of run %s is no longer wanted; its result is dropped", claim.name, claim.run_id)
+        return None
+
+
+def _perform(claim: Claim) -> StepOutcome | StepFailure:
+    try:
+        run = WorkflowRun.objects.select_related("lead", "organization").get(pk=claim.run_id)
+        with event_loop.heartbeat(partial(_still_wanted, claim), every=HEARTBEAT_SECONDS):
+            return _WORK[claim.name](run)
+    except AIError as error:
+        return StepFailure(
+            code=error.code,
+            sentence=error.sentence,
+            permanent=error.permanent,
+            needs_admin=error.needs_admin,
+            retry_after=error.retry_after,
+        )
+    except (DatabaseError, InterfaceError, event_loop.HeartbeatStopped):
+        # Nothing can be stored now: the lease runs out and the sweep tries again.
+        raise
+    except Exception:
+        logger.exception("Step %s of run %s broke", claim.name, claim.run_id)
+        return BROKEN
+
+
+def _still_wanted(claim: Claim) -> bool:
+    """Renew the lease. A database that is away for a moment does not stop a step: storing it checks the lease."""
+    try:
+        return renew_lease(claim)
+    except (OperationalError, InterfaceError):
+        connection.close_if_unusable_or_obsolete()
+        return True
+
+
+BROKEN = StepFailure(
+    code="internal_error",
+    sentence="Lead Agent itself failed during this step; the operator's log says more. Resume the run to try again.",
+    permanent=True,
+)
+
+
+def _research(run: WorkflowRun) -> StepOutcome:
+    report = research(run.lead, run=run)
+    return StepOutcome({"report": report.text, "tool_calls": report.tool_calls, "requests": report.requests})
+
+
+def _qualify(run: WorkflowRun) -> StepOutcome:
+    verdict = qualify(run.lead, _report(run), run=run)
+    return StepOutcome(
+        {"category": verdict.category, "reason": verdict.reason, "confidence": verdict.confidence},
+        qualification=verdict,
+    )
+
+
+def _write_email(run: WorkflowRun) -> StepOutcome:
+    verdict = run.qualification
+    if verdict is None:
+        raise RuntimeError(f"Run {run.pk} has no verdict although its qualification step has succeeded.")
+    email = write_email(run.lead, _report(run), verdict, run=run)
+    return StepOutcome({"subject": email.subject}, email=email)
+
+
+def _report(run: WorkflowRun) -> str:
+    result = run.steps.get(name=StepName.RESEARCH).result or {}
+    return str(result["report"])
+
+
+_WORK: dict[StepName, Callable[[WorkflowRun], StepOutcome]] = {
+    StepName.RESEARCH: _research,
+    StepName.QUALIFICATION: _qualify,
+    StepName.EMAIL_GENERATION: _write_email,
+}

@@ -1,0 +1,101 @@
+"""Celery's side of the workflow: ids in, one call, the next nudge out.
+
+A nudge only says "look at this"; whoever loses one loses nothing, because the sweep finds
+what waits in PostgreSQL. Every task here is safe to run twice and at once.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from celery import Task, shared_task
+from celery.signals import worker_process_init
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+from leadagent.leads import indexing, sending, workflow
+from leadagent.leads.leases import claim_step
+
+logger = logging.getLogger(__name__)
+
+# A longer pause is left to the sweep: the broker would deliver the message again in between.
+LONGEST_COUNTDOWN = timedelta(seconds=60)
+
+
+@shared_task(name="leadagent.leads.tasks.advance_run")
+def advance_run(run_id: str) -> None:
+    """Run the next step of the run, if it is due and free."""
+    from leadagent.leads.steps import perform_step
+
+    claim = claim_step(UUID(run_id))
+    if claim is None:
+        return
+    pause = perform_step(claim)
+    if pause is not None:
+        nudge_run(claim.run_id, after=pause)
+
+
+@shared_task(name="leadagent.leads.tasks.send_email")
+def send_email(draft_id: str) -> None:
+    """Hand an approved email to the mail server, unless another worker does."""
+    sending.send_draft(UUID(draft_id))
+
+
+@shared_task(name="leadagent.leads.tasks.index_document")
+def index_document(document_id: str) -> None:
+    """Make a document searchable, unless another worker does."""
+    pause = indexing.index_document(UUID(document_id))
+    if pause is not None:
+        nudge_document(UUID(document_id), after=pause)
+
+
+@shared_task(name="leadagent.leads.tasks.sweep_runs")
+def sweep_runs() -> None:
+    """Tell workers again about everything that waits and whose nudge was lost."""
+    for run_id in workflow.take_due_runs():
+        _tell(advance_run, run_id)
+    for draft_id in sending.take_unsent_drafts():
+        _tell(send_email, draft_id)
+    for document_id in indexing.take_due_documents():
+        _tell(index_document, document_id)
+
+
+def nudge_run(run_id: UUID, *, after: timedelta = timedelta(0)) -> None:
+    """Have a worker look at the run once the current transaction is committed."""
+    workflow.note_nudge(run_id)
+    _on_commit(partial(_tell, advance_run, run_id, after=after))
+
+
+def nudge_email(draft_id: UUID) -> None:
+    """Have a worker send the approved email once the current transaction is committed."""
+    _on_commit(partial(_tell, send_email, draft_id))
+
+
+def nudge_document(document_id: UUID, *, after: timedelta = timedelta(0)) -> None:
+    """Have a worker prepare the document once the current transaction is committed."""
+    indexing.note_nudge(document_id)
+    _on_commit(partial(_tell, index_document, document_id, after=after))
+
+
+def _on_commit(tell: Callable[[], None]) -> None:
+    transaction.on_commit(tell)
+
+
+def _tell(task: "Task[Any, None]", row_id: UUID, *, after: timedelta = timedelta(0)) -> None:
+    if after > LONGEST_COUNTDOWN:
+        return
+    try:
+        task.apply_async((str(row_id),), countdown=after.total_seconds() or None, retry=False)
+    except OperationalError:
+        logger.warning("The broker did not take a nudge for %s %s; the sweep will", task.name, row_id)
+
+
+@worker_process_init.connect
+def _warm(**_: object) -> None:
+    """Import what costs seconds before the first lead waits for it."""
+    from leadagent.leads import agents
+
+    logger.debug("Loaded %s", agents.__name__)

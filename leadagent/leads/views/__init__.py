@@ -1,0 +1,1 @@
+"""Pages of leads, their runs and drafts, and of the knowledge base."""

@@ -1,0 +1,135 @@
+"""The list of leads, and the page of one lead with its run."""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.db.models import Q
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from leadagent.http import HtmxHttpRequest, render_page
+from leadagent.leads.forms import DraftForm
+from leadagent.leads.models import Lead, LeadStatus
+from leadagent.leads.progress import Progress, category_pill, lead_pill, progress_of
+from leadagent.leads.rendering import report_html
+from leadagent.tenants.access import organization_view
+from leadagent.tenants.models import Role
+
+PAGE_SIZE = 25
+
+
+@organization_view(Role.VIEWER)
+@require_safe
+def lead_list(request: HtmxHttpRequest) -> HttpResponse:
+    """Leads, newest first, by status if asked; `after` continues below the last one seen."""
+    org = request.organization.slug
+    status = request.GET.get("status", "")
+    leads = request.organization.leads.with_category().newest_first()
+    if status in LeadStatus:
+        leads = leads.filter(status=status)
+    if below := _below(request.GET.get("after", "")):
+        leads = leads.filter(below)
+    page = list(leads[: PAGE_SIZE + 1])
+    shown = page[:PAGE_SIZE]
+    following = {"status": status, "after": f"{shown[-1].created_at.isoformat()}_{shown[-1].pk}"} if shown else {}
+    context = {
+        "rows": [
+            {
+                "lead": lead,
+                "url": reverse("leads:detail", args=[org, lead.pk]),
+                "status": lead_pill(lead),
+                "category": category_pill(lead.category),
+            }
+            for lead in shown
+        ],
+        "status": status,
+        "statuses": LeadStatus.choices,
+        "next_url": f"?{urlencode(following)}" if len(page) > PAGE_SIZE else "",
+        "form_url": request.build_absolute_uri(reverse("leads:intake", args=[org])),
+        "add_url": reverse("leads:new", args=[org]) if request.membership.may(Role.MEMBER) else "",
+    }
+    return render_page(request, "leads/list.html", context, partial="rows")
+
+
+def _below(cursor: str) -> Q | None:
+    """What comes after the cursor `<time>_<id>`; None when it is empty or not one of ours."""
+    at, _, pk = cursor.rpartition("_")
+    try:
+        time, last = datetime.fromisoformat(at), UUID(pk)
+    except ValueError:
+        return None
+    if time.tzinfo is None:
+        return None
+    return Q(created_at__lt=time) | Q(created_at=time, pk__lt=last)
+
+
+@organization_view(Role.VIEWER)
+@require_safe
+def detail(request: HtmxHttpRequest, lead_id: UUID) -> HttpResponse:
+    """One lead. While its run moves, the page asks again for the part that changes."""
+    lead = get_object_or_404(request.organization.leads, pk=lead_id)
+    return render_detail(request, lead)
+
+
+def render_detail(
+    request: HtmxHttpRequest, lead: Lead, *, form: DraftForm | None = None, problem: str = "", status: int = 200
+) -> HttpResponse:
+    """The page of a lead. `form` is an edit that could not be saved, `problem` says why."""
+    progress = progress_of(lead)
+    if request.htmx and progress and request.GET.get("seen") == progress.fingerprint:
+        # Nothing new: htmx leaves the page, the focus and the reader alone.
+        return HttpResponse(status=204)
+    context = {
+        "lead": lead,
+        "lead_status": lead_pill(lead),
+        "progress": progress,
+        "problem": problem,
+        "page_url": reverse("leads:detail", args=[request.organization.slug, lead.pk]),
+        **(_about_run(request, progress, form) if progress else {}),
+        "actions": _actions(request, lead, progress) if request.membership.may(Role.MEMBER) else {},
+    }
+    return render_page(request, "leads/detail.html", context, partial="state", status=status)
+
+
+def _about_run(request: HtmxHttpRequest, progress: Progress, form: DraftForm | None) -> dict[str, Any]:
+    draft = progress.draft
+    may_edit = draft is not None and draft.is_editable and request.membership.may(Role.MEMBER)
+    if draft is not None and form is None and may_edit:
+        form = DraftForm(initial={"subject": draft.subject, "body": draft.body, "version": draft.version})
+    mends = progress.run.may_resume and request.membership.may(Role.ADMIN)
+    verdict = progress.run.qualification
+    return {
+        "report": report_html(progress.report),
+        "verdict": verdict,
+        "verdict_pill": category_pill(progress.run.category),
+        "confidence": f"{verdict.confidence:.0%}" if verdict else "",
+        "draft": draft,
+        "draft_form": form if may_edit else None,
+        # The text of someone whose draft was decided on by another person meanwhile.
+        "unsaved": form if form is not None and not may_edit else None,
+        "mend_url": reverse("byok:settings", args=[request.organization.slug]) if mends else "",
+    }
+
+
+def _actions(request: HtmxHttpRequest, lead: Lead, progress: Progress | None) -> dict[str, str]:
+    """Addresses of what a member may do now; what is missing is not offered."""
+    org = request.organization.slug
+    start = reverse("leads:run_start", args=[org, lead.pk])
+    if progress is None:
+        return {"start": start}
+    run, draft = progress.run, progress.draft
+    actions = {}
+    if run.may_resume:
+        actions["resume"] = reverse("leads:run_resume", args=[org, run.pk])
+    if run.may_cancel:
+        actions["cancel"] = reverse("leads:run_cancel", args=[org, run.pk])
+    if not progress.is_moving:
+        actions["start"] = start
+    if draft is not None and draft.is_editable:
+        for act in ("save", "approve", "discard"):
+            actions[act] = reverse(f"leads:draft_{act}", args=[org, draft.pk])
+    return actions

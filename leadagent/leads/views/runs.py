@@ -1,0 +1,60 @@
+"""Starting, resuming and cancelling a run."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_POST
+
+from leadagent.http import HtmxHttpRequest
+from leadagent.leads.models import WorkflowRun
+from leadagent.leads.tasks import nudge_run
+from leadagent.leads.workflow import RunConflict, cancel_run, resume_run, start_run
+from leadagent.tenants.access import organization_view
+from leadagent.tenants.models import Role
+
+
+@organization_view(Role.MEMBER)
+@require_POST
+def start(request: HtmxHttpRequest, lead_id: UUID) -> HttpResponse:
+    """Run the workflow (again) for a lead."""
+    lead = get_object_or_404(request.organization.leads, pk=lead_id)
+    try:
+        with transaction.atomic():
+            run = start_run(lead, by=request.user)
+            nudge_run(run.pk)
+    except RunConflict as conflict:
+        messages.warning(request, str(conflict))
+    return redirect("leads:detail", request.organization.slug, lead.pk)
+
+
+@organization_view(Role.MEMBER)
+@require_POST
+def resume(request: HtmxHttpRequest, run_id: UUID) -> HttpResponse:
+    """Let a paused or failed run go on where it stopped."""
+    run = _run(request, run_id)
+    try:
+        with transaction.atomic():
+            resume_run(run)
+            nudge_run(run.pk)
+    except RunConflict as conflict:
+        messages.warning(request, str(conflict))
+    return redirect("leads:detail", request.organization.slug, run.lead_id)
+
+
+@organization_view(Role.MEMBER)
+@require_POST
+def cancel(request: HtmxHttpRequest, run_id: UUID) -> HttpResponse:
+    """Stop a run for good."""
+    run = _run(request, run_id)
+    try:
+        cancel_run(run)
+    except RunConflict as conflict:
+        messages.warning(request, str(conflict))
+    return redirect("leads:detail", request.organization.slug, run.lead_id)
+
+
+def _run(request: HtmxHttpRequest, run_id: UUID) -> WorkflowRun:
+    return get_object_or_404(request.organization.workflow_runs, pk=run_id)

@@ -1,0 +1,120 @@
+"""A lead's run through research, qualification and email draft: start, resume, cancel, find what waits.
+
+PostgreSQL holds every fact; a worker is only nudged (see `tasks`). What happens inside one
+step is in `steps`, who may run it in `leases`.
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from leadagent.leads.models import (
+    ACTIVE,
+    OPEN,
+    Lead,
+    LeadStatus,
+    RunStatus,
+    Step,
+    StepName,
+    StepStatus,
+    WorkflowRun,
+)
+from leadagent.leads.outreach import discard_superseded
+from leadagent.leads.run_state import lock_run, set_lead, set_run
+from leadagent.tenants.models import User
+
+STEPS = (StepName.RESEARCH, StepName.QUALIFICATION, StepName.EMAIL_GENERATION)
+# A nudge that a worker has not heard after this long counts as lost.
+UNHEARD_AFTER = timedelta(seconds=20)
+
+
+class RunConflict(Exception):
+    """The run is not in a state where this can be done. The text is for the person who asked."""
+
+
+def start_run(lead: Lead, *, by: User | None = None) -> WorkflowRun:
+    """Start a new run for `lead`; a draft that still waits for approval is discarded for it.
+
+    Raises `RunConflict` while another run is at work or its email is being sent.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        locked = Lead.objects.select_for_update(no_key=True).get(pk=lead.pk)
+        previous = locked.runs.filter(status__in=OPEN).first()
+        if previous is not None:
+            _supersede(previous, now)
+        run = WorkflowRun.objects.create(
+            organization_id=locked.organization_id, lead=locked, created_by=by, created_at=now, updated_at=now
+        )
+        Step.objects.bulk_create(Step(run=run, name=name, position=i) for i, name in enumerate(STEPS, start=1))
+        set_lead(locked, LeadStatus.WORKING)
+    return run
+
+
+def resume_run(run: WorkflowRun) -> WorkflowRun:
+    """Let a paused or failed run go on at the step that failed. Raises `RunConflict`."""
+    now = timezone.now()
+    with transaction.atomic():
+        locked = lock_run(run.pk)
+        if locked is None or not locked.may_resume:
+            raise RunConflict("This run is neither paused nor failed, so there is nothing to resume.")
+        if locked.lead.runs.filter(created_at__gt=locked.created_at).exists():
+            raise RunConflict("A newer run of this lead exists; this one stays as it is.")
+        locked.steps.exclude(status=StepStatus.SUCCEEDED).update(
+            status=StepStatus.PENDING, attempts=0, next_attempt_at=None, error_code="", error_sentence=""
+        )
+        set_run(locked, RunStatus.QUEUED, now)
+        set_lead(locked.lead, LeadStatus.WORKING)
+    return locked
+
+
+def cancel_run(run: WorkflowRun) -> WorkflowRun:
+    """Stop a run for good. A step at work notices at its next heartbeat. Raises `RunConflict`."""
+    now = timezone.now()
+    with transaction.atomic():
+        locked = lock_run(run.pk)
+        if locked is None or not locked.may_cancel:
+            raise RunConflict("This run has already ended.")
+        locked.steps.filter(status=StepStatus.RUNNING).update(
+            status=StepStatus.PENDING, lease_token=None, lease_expires_at=None, finished_at=now
+        )
+        set_run(locked, RunStatus.CANCELLED, now)
+        # Nothing has been decided about the lead itself.
+        set_lead(locked.lead, LeadStatus.NEW)
+    return locked
+
+
+def take_due_runs(*, limit: int = 200) -> list[UUID]:
+    """Ids of runs whose next step waits and whose nudge seems lost; they count as nudged from now on."""
+    now = timezone.now()
+    steps = Step.objects.filter(run__status__in=ACTIVE)
+    pending, running = Q(status=StepStatus.PENDING), Q(status=StepStatus.RUNNING)
+    unfinished = steps.filter(pending | running)
+    busy = steps.filter((running & Q(lease_expires_at__gt=now)) | (pending & Q(next_attempt_at__gt=now)))
+    with transaction.atomic():
+        due = (
+            WorkflowRun.objects.filter(Q(nudged_at=None) | Q(nudged_at__lt=now - UNHEARD_AFTER), status__in=ACTIVE)
+            .filter(pk__in=unfinished.values("run_id"))
+            .exclude(pk__in=busy.values("run_id"))
+            .order_by("pk")
+            .select_for_update(skip_locked=True, no_key=True)
+        )
+        ids = list(due.values_list("pk", flat=True)[:limit])
+        note_nudge(*ids)
+    return ids
+
+
+def note_nudge(*run_ids: UUID) -> None:
+    """Remember that a worker is being told about these runs, so that the sweep leaves them alone for a while."""
+    WorkflowRun.objects.filter(pk__in=run_ids).update(nudged_at=timezone.now())
+
+
+def _supersede(run: WorkflowRun, now: datetime) -> None:
+    if run.is_active:
+        raise RunConflict("A run of this lead is already under way.")
+    if not discard_superseded(run):
+        raise RunConflict("The email is being sent right now. Wait until that has ended.")
+    set_run(run, RunStatus.CANCELLED, now)

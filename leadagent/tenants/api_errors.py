@@ -1,0 +1,37 @@
+"""Errors of the JSON API: `{"error": {"code", "message", "field"?}}` with the right status."""
+
+from typing import TypedDict
+
+from django.http import HttpRequest, JsonResponse
+
+
+class ErrorBody(TypedDict, total=False):
+    code: str
+    message: str
+    field: str
+
+
+class ApiError(Exception):
+    """Raised by a view or an authentication: answered as `message` for people and `code` for programs."""
+
+    def __init__(self, status: int, code: str, message: str, *, field: str = "") -> None:
+        self.status = status
+        self.code = code
+        self.message = message
+        self.field = field
+        super().__init__(message)
+
+
+def error_response(status: int, code: str, message: str, *, field: str = "") -> JsonResponse:
+    body: ErrorBody = {"code": code, "message": message}
+    if field:
+        body["field"] = field
+    response = JsonResponse({"error": body}, status=status)
+    if status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def not_found(request: HttpRequest, rest: str = "") -> JsonResponse:
+    """The answer for an address under /api/ that leads nowhere."""
+    return error_response(404, "not_found", "There is nothing at this address.")

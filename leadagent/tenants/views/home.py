@@ -1,0 +1,63 @@
+"""The front page, the list of one's organisations, and making a new one."""
+
+from typing import cast
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from leadagent.tenants.forms import OrganizationForm
+from leadagent.tenants.membership import open_invitations_of
+from leadagent.tenants.models import Membership, Organization, User
+from leadagent.tenants.onboarding import SlugTaken, TooManyOrganizations, create_organization
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """Signed out: what this is. Signed in: straight to work where there is only one place to go."""
+    if not request.user.is_authenticated:
+        return render(request, "tenants/landing.html", {"free_requests": settings.FREE_TIER_REQUESTS})
+    places = list(Organization.objects.of_user(request.user)[:2])
+    if len(places) == 1:
+        return redirect(places[0])
+    if not places and not open_invitations_of(request.user).exists():
+        return redirect("tenants:create")
+    return organizations(request)
+
+
+@login_required
+@require_safe
+def organizations(request: HttpRequest) -> HttpResponse:
+    """Every organisation of the user, and the invitations they could accept."""
+    user = cast("User", request.user)
+    context = {
+        "memberships": Membership.objects.filter(user=user)
+        .select_related("organization")
+        .order_by("organization__name", "pk"),
+        "invitations": open_invitations_of(user),
+    }
+    return render(request, "tenants/organizations.html", context)
+
+
+@login_required
+def create(request: HttpRequest) -> HttpResponse:
+    """Name an organisation; its creator becomes its admin and goes on to the AI settings."""
+    user = cast("User", request.user)
+    form = OrganizationForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            organization = create_organization(
+                name=form.cleaned_data["name"], slug=form.cleaned_data["slug"], creator=user, request=request
+            )
+        except SlugTaken as taken:
+            form.offer(str(taken), taken.suggestions)
+        except TooManyOrganizations as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, f"{organization.name} is ready. Now choose the AI that works for it.")
+            return redirect("byok:settings", organization.slug)
+    context = {"form": form, "has_organizations": Membership.objects.filter(user=user).exists()}
+    return render(request, "tenants/create.html", context, status=422 if form.errors else 200)

@@ -1,0 +1,33 @@
+// An htmx request that fails says so: the page itself stays as it was.
+{
+  const say = (text) => {
+    const region = document.getElementById("toasts");
+    const pattern = document.getElementById("failure-toast");
+    if (!region || !pattern) return;
+    for (const old of region.querySelectorAll("[data-failure]")) old.remove();
+    const toast = pattern.content.firstElementChild.cloneNode(true);
+    toast.dataset.failure = "";
+    toast.querySelector("p").textContent = text;
+    region.append(toast);
+  };
+
+  const words = (status) => {
+    if (status === 403) return "You may not do this. If your session ended, reload the page and sign in again.";
+    if (status === 404) return "This is not there any more. Reload the page.";
+    if (status === 409) return "Somebody changed this meanwhile. Reload the page and try again.";
+    if (status === 429) return "Too many requests. Wait a moment and try again.";
+    return "The server could not answer. Try again in a moment.";
+  };
+
+  document.addEventListener("htmx:responseError", (event) => say(words(event.detail.xhr.status)));
+  document.addEventListener("htmx:sendError", () => say("No connection to the server. Check your network and try again."));
+  document.addEventListener("htmx:timeout", () => say("The server took too long. Try again."));
+
+  // A form that comes back with errors takes the reader to them.
+  const toErrors = (root) => {
+    const target = root.querySelector("[data-error-summary]") ?? root.querySelector('[aria-invalid="true"]');
+    target?.focus({ preventScroll: false });
+  };
+  document.addEventListener("htmx:afterSwap", (event) => toErrors(event.detail.target));
+  toErrors(document);
+}

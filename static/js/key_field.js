@@ -1,0 +1,62 @@
+// The key field: takes a pasted key without the blanks and quotes around it, names the provider
+// that its prefix belongs to, and shows what is being typed only while it is asked to.
+{
+  const fieldOf = (node) => node instanceof Element ? node.closest("[data-key-field]") : null;
+  const inputOf = (field) => field.querySelector("input");
+
+  const conceal = (field) => {
+    const button = field.querySelector("[data-key-reveal]");
+    inputOf(field).type = "password";
+    button.textContent = "Show";
+  };
+
+  const guess = (field) => {
+    const line = field.querySelector("[data-key-guess]");
+    const value = inputOf(field).value;
+    const match = [...field.querySelectorAll("[data-key-prefix]")].find((data) => value.startsWith(data.value));
+    const chosen = line.dataset.provider;
+    if (!match) line.textContent = "";
+    else if (chosen && chosen !== match.textContent) {
+      line.textContent = `This looks like a key of ${match.textContent}, not of ${chosen}.`;
+    } else line.textContent = `This looks like a key of ${match.textContent}.`;
+  };
+
+  document.addEventListener("paste", (event) => {
+    const field = fieldOf(event.target);
+    if (!field || event.target !== inputOf(field)) return;
+    const text = event.clipboardData.getData("text").trim().replace(/^["'`]+|["'`,;]+$/g, "").trim();
+    event.preventDefault();
+    event.target.setRangeText(text, event.target.selectionStart, event.target.selectionEnd, "end");
+    event.target.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+
+  document.addEventListener("input", (event) => {
+    const field = fieldOf(event.target);
+    if (!field) return;
+    const empty = !event.target.value;
+    field.querySelector("[data-key-reveal]").disabled = empty;
+    if (empty) conceal(field);
+    guess(field);
+  });
+
+  document.addEventListener("click", (event) => {
+    const button = event.target instanceof Element && event.target.closest("[data-key-reveal]");
+    if (!button) return;
+    const field = fieldOf(button);
+    if (inputOf(field).type === "text") conceal(field);
+    else {
+      inputOf(field).type = "text";
+      button.textContent = "Hide";
+    }
+    inputOf(field).focus();
+  });
+
+  // Whoever goes elsewhere leaves no key on the screen.
+  document.addEventListener("focusout", (event) => {
+    const field = fieldOf(event.target);
+    if (field && !field.contains(event.relatedTarget)) conceal(field);
+  });
+  document.addEventListener("submit", (event) => {
+    for (const field of event.target.querySelectorAll("[data-key-field]")) conceal(field);
+  }, true);
+}

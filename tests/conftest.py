@@ -1,0 +1,26 @@
+"""Which tests may use the network: none may leave this machine, and only whole journeys may use its loopback."""
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+_JOURNEYS = frozenset({"browser", "embedded", "flows", "sandbox"})
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "network_loopback: may use 127.0.0.1; the journeys' directories have it anyway")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    # A Redis of the person's own is reached by TCP; the embedded one by its socket.
+    redis_host = urlsplit(os.environ["REDIS_URL"]).hostname
+    for item in items:
+        if item.path.relative_to(here).parts[0] in _JOURNEYS:
+            item.add_marker("network_loopback")
+        if item.get_closest_marker("network_loopback"):
+            item.add_marker(pytest.mark.allow_hosts(["127.0.0.1", *([redis_host] if redis_host else [])]))
+        elif redis_host:
+            item.add_marker(pytest.mark.allow_hosts([redis_host]))

@@ -1,0 +1,160 @@
+"""Leads without a provider and without a broker: models are functions, nudges are collected."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pytest_django import Settings
+
+from byok.errors import AIError
+from leadagent.leads import tasks
+from leadagent.tenants.models import Membership, Organization, Role
+from tests.factories import MembershipFactory, OrganizationFactory
+
+VERDICT = {"category": "QUALIFIED", "reason": "They want to buy.", "confidence": 0.9}
+REPLY = {"subject": "Your gears", "body": "Dear Ann,\n\nshall we talk?"}
+
+
+@dataclass
+class FakeProvider:
+    """Stands where `byok.resolver` stands, and remembers what it was asked.
+
+    `fail_with` holds an error per operation; `research` answers the agent's requests.
+    """
+
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    prompts: list[str] = field(default_factory=list)
+    instructions: list[str] = field(default_factory=list)
+    offered_tools: list[list[str]] = field(default_factory=list)
+    fail_with: dict[str, AIError] = field(default_factory=dict)
+    research: Callable[[list[ModelMessage], AgentInfo], ModelResponse] | None = None
+    embed: Callable[[list[str]], list[list[float]]] = lambda texts: [[float(len(text)), 1.0] for text in texts]
+    embedding_model: str = "small"
+
+    def get_model_for_tenant(
+        self,
+        organization: Organization,
+        kind: str,
+        *,
+        operation: str,
+        lead: UUID | None = None,
+        run: UUID | None = None,
+    ) -> SimpleNamespace:
+        self.calls.append(
+            {"organization": organization, "kind": kind, "operation": operation, "lead": lead, "run": run}
+        )
+        if error := self.fail_with.get(f"{operation} config"):
+            raise error
+        return SimpleNamespace(
+            provider="openai",
+            model_id=self.embedding_model if kind == "embedding" else "gpt",
+            is_customer_key=True,
+            model=lambda: FunctionModel(lambda messages, info: self._answer(operation, messages, info)),
+            client=lambda: SimpleNamespace(
+                with_options=lambda **_: SimpleNamespace(embeddings=SimpleNamespace(create=self._embed)),
+                embeddings=SimpleNamespace(create=self._embed),
+            ),
+        )
+
+    @property
+    def operations(self) -> list[str]:
+        return [call["operation"] for call in self.calls]
+
+    def _answer(self, operation: str, messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        self.prompts.append(str(messages[0].parts[-1].content))  # type: ignore[union-attr]
+        self.instructions.append(info.instructions or "")
+        self.offered_tools.append(sorted(tool.name for tool in info.function_tools))
+        if error := self.fail_with.get(operation):
+            raise error
+        if info.output_tools:
+            answer = VERDICT if operation == "qualification" else REPLY
+            return ModelResponse(parts=[ToolCallPart(info.output_tools[0].name, dict(answer))])
+        if self.research is not None:
+            return self.research(messages, info)
+        return ModelResponse(parts=[TextPart("They make gears.")])
+
+    def _embed(self, *, input: list[str], **_: str) -> SimpleNamespace:  # noqa: A002 -- the SDK's name
+        if error := self.fail_with.get("embedding"):
+            raise error
+        vectors = self.embed(input)
+        return SimpleNamespace(data=[SimpleNamespace(index=i, embedding=v) for i, v in enumerate(vectors)])
+
+
+@dataclass
+class Nudges:
+    """What would have gone to the broker: (task, id, pause)."""
+
+    sent: list[tuple[str, UUID, timedelta]] = field(default_factory=list)
+
+    def take(self) -> list[tuple[str, UUID, timedelta]]:
+        taken, self.sent = self.sent, []
+        return taken
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _, _ in self.sent]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(settings: Settings) -> None:
+    """Limits count in the cache: every test starts at zero, and Redis is left alone."""
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "leads"}}
+    cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def provider(monkeypatch: pytest.MonkeyPatch) -> FakeProvider:
+    fake = FakeProvider()
+    monkeypatch.setattr("byok.resolver.get_model_for_tenant", fake.get_model_for_tenant)
+    return fake
+
+
+@pytest.fixture(autouse=True)
+def nudges(monkeypatch: pytest.MonkeyPatch) -> Nudges:
+    collected = Nudges()
+
+    def tell(task: Any, row_id: UUID, *, after: timedelta = timedelta(0)) -> None:
+        collected.sent.append((task.name.rpartition(".")[2], row_id, after))
+
+    monkeypatch.setattr(tasks, "_tell", tell)
+    return collected
+
+
+@pytest.fixture
+def organization(db: None) -> Organization:
+    return OrganizationFactory(name="Acme", slug="acme")
+
+
+@pytest.fixture
+def admin(organization: Organization) -> Membership:
+    return MembershipFactory(organization=organization, user__email="admin@acme.test", role=Role.ADMIN)
+
+
+@pytest.fixture
+def member(organization: Organization) -> Membership:
+    return MembershipFactory(organization=organization, user__email="member@acme.test", role=Role.MEMBER)
+
+
+@pytest.fixture
+def viewer(organization: Organization) -> Membership:
+    return MembershipFactory(organization=organization, user__email="viewer@acme.test", role=Role.VIEWER)
+
+
+@pytest.fixture
+def signed_in() -> Callable[[Membership], Client]:
+    """`signed_in(member)`: a browser of that person."""
+
+    def sign_in(membership: Membership) -> Client:
+        client = Client()
+        client.force_login(membership.user)
+        return client
+
+    return sign_in

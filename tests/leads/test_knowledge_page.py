@@ -1,0 +1,164 @@
+"""The knowledge page: add, search, prepare again, delete; and what an organisation without embeddings sees."""
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from byok.errors import AIError
+from leadagent.leads.indexing import index_document
+from leadagent.leads.models import Document, DocumentStatus
+from leadagent.tenants.models import AuditEvent, Membership
+from tests.leads.conftest import FakeProvider, Nudges
+from tests.leads.factories import DocumentFactory
+
+pytestmark = pytest.mark.django_db
+
+SignIn = Callable[[Membership], Client]
+PAGE = "/o/acme/knowledge/"
+
+
+@pytest.fixture
+def document(member: Membership) -> Document:
+    made: Document = DocumentFactory(organization=member.organization, title="Prices", content="Ten dollars a month.")
+    index_document(made.pk)
+    made.refresh_from_db()
+    return made
+
+
+def test_a_pasted_text_is_prepared_by_a_worker(
+    member: Membership,
+    signed_in: SignIn,
+    nudges: Nudges,
+    provider: FakeProvider,
+    django_capture_on_commit_callbacks: Callable[..., object],
+) -> None:
+    client = signed_in(member)
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[attr-defined]
+        response = client.post(f"{PAGE}add/", {"title": "Prices", "content": "Ten dollars."})
+
+    document = Document.objects.get()
+    assert response.headers["Location"] == PAGE
+    assert (document.organization, document.created_by) == (member.organization, member.user)
+    assert [(name, pk) for name, pk, _ in nudges.sent] == [("index_document", document.pk)]
+    assert "embedding" not in provider.operations, "the page itself waits for no provider"
+    page = client.get(PAGE).content.decode()
+    assert "Being prepared" in page
+    assert "every 2s" in page
+
+    index_document(document.pk)
+    page = client.get(PAGE).content.decode()
+    assert "Ready" in page
+    assert "every 2s" not in page
+
+
+def test_a_mistake_keeps_the_text(member: Membership, signed_in: SignIn) -> None:
+    response = signed_in(member).post(f"{PAGE}add/", {"title": "", "content": "Ten dollars."})
+
+    assert response.status_code == 422
+    assert "Ten dollars." in response.content.decode()
+    assert not Document.objects.exists()
+
+
+def test_a_search_shows_the_nearest_passages(member: Membership, signed_in: SignIn, document: Document) -> None:
+    DocumentFactory(title="Foreign")
+
+    page = signed_in(member).post(f"{PAGE}search/", {"query": "What does it cost?"}).content.decode()
+
+    assert "Nearest passages" in page
+    assert "Ten dollars a month." in page
+    assert "Foreign" not in page
+
+
+def test_a_search_that_fails_says_why(
+    member: Membership, signed_in: SignIn, document: Document, provider: FakeProvider
+) -> None:
+    provider.fail_with["embedding"] = AIError("invalid_key", provider="openai")
+
+    response = signed_in(member).post(f"{PAGE}search/", {"query": "price"})
+
+    assert response.status_code == 409
+    assert "refused the key" in response.content.decode()
+
+
+def test_looking_costs_nothing(viewer: Membership, signed_in: SignIn, document: Document) -> None:
+    client = signed_in(viewer)
+    page = client.get(PAGE).content.decode()
+
+    assert "Prices" in page
+    assert 'action="/o/acme/knowledge/' not in page
+    assert f"{PAGE}{document.pk}/delete/" not in page
+    assert client.get(f"{PAGE}search/").status_code == 403
+    assert client.post(f"{PAGE}search/", {"query": "x"}).status_code == 403
+    assert client.post(f"{PAGE}add/", {"title": "x", "content": "x"}).status_code == 403
+
+
+def test_an_organisation_without_embeddings_sees_the_sentence_in_place_of_the_form(
+    admin: Membership, member: Membership, signed_in: SignIn, document: Document, provider: FakeProvider
+) -> None:
+    provider.fail_with["embedding config"] = AIError(
+        "config_missing", provider="anthropic", sentence="Anthropic offers no embeddings."
+    )
+
+    page = signed_in(admin).get(PAGE).content.decode()
+
+    assert "Anthropic offers no embeddings." in page
+    assert "Open the AI settings" in page
+    assert "<textarea" not in page
+    assert "Open the AI settings" not in signed_in(member).get(PAGE).content.decode()
+
+
+def test_a_failed_document_says_why_and_is_prepared_again(
+    member: Membership,
+    signed_in: SignIn,
+    provider: FakeProvider,
+    nudges: Nudges,
+    django_capture_on_commit_callbacks: Callable[..., object],
+) -> None:
+    document = DocumentFactory(organization=member.organization)
+    provider.fail_with["embedding"] = AIError("no_credit", provider="openai")
+    index_document(document.pk)
+    client = signed_in(member)
+    assert "no credit left" in client.get(PAGE).content.decode()
+
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[attr-defined]
+        client.post(f"{PAGE}{document.pk}/again/")
+
+    document.refresh_from_db()
+    assert document.status == DocumentStatus.PENDING
+    assert nudges.names == ["index_document"]
+
+
+def test_a_document_of_another_embedding_model_is_marked(
+    member: Membership, signed_in: SignIn, document: Document, provider: FakeProvider
+) -> None:
+    client = signed_in(member)
+    assert "Not searchable" not in client.get(PAGE).content.decode()
+
+    provider.embedding_model = "large"
+
+    page = client.get(PAGE).content.decode()
+    assert "Not searchable" in page
+    assert f"{PAGE}{document.pk}/again/" in page
+
+
+def test_a_document_is_read_and_deleted(member: Membership, signed_in: SignIn, document: Document) -> None:
+    client = signed_in(member)
+    assert "Ten dollars a month." in client.get(f"{PAGE}{document.pk}/").content.decode()
+    assert "cannot be undone" in client.get(f"{PAGE}{document.pk}/delete/").content.decode()
+    assert Document.objects.exists()
+
+    client.post(f"{PAGE}{document.pk}/delete/")
+
+    assert not Document.objects.exists()
+    event = AuditEvent.objects.get(action="document.deleted")
+    assert (event.actor, event.target) == (member.user, "Prices")
+
+
+def test_another_organisations_document_is_not_there(member: Membership, signed_in: SignIn) -> None:
+    foreign = DocumentFactory()
+    client = signed_in(member)
+
+    for path, method in (("", client.get), ("delete/", client.get), ("delete/", client.post), ("again/", client.post)):
+        assert method(f"{PAGE}{foreign.pk}/{path}").status_code == 404
+    assert Document.objects.filter(pk=foreign.pk).exists()

@@ -1,0 +1,73 @@
+"""Where the route test gets rows for addresses that name one.
+
+A route with more in its address than the organisation is listed here, by its name: the
+function makes the row in the organisation it is given and returns the rest of the address.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from leadagent.leads.intake import take_in
+from leadagent.leads.models import Document, EmailDraft, LeadSource, WorkflowRun
+from leadagent.tenants.membership import invite
+from leadagent.tenants.models import ApiToken, Organization, Role
+from tests.factories import MembershipFactory, UserFactory
+
+MakeRow = Callable[[Organization], dict[str, Any]]
+
+
+def _member(organization: Organization) -> dict[str, Any]:
+    return {"membership_id": MembershipFactory(organization=organization).pk}
+
+
+def _invitation(organization: Organization) -> dict[str, Any]:
+    made = invite(organization, email="invited@example.test", role=Role.VIEWER, invited_by=UserFactory())
+    return {"invitation_id": made.pk}
+
+
+def _token(organization: Organization) -> dict[str, Any]:
+    token, _ = ApiToken.issue(organization, name="Zapier", scopes=["usage:read"], created_by=None)
+    return {"token_id": token.pk}
+
+
+def _run(organization: Organization) -> WorkflowRun:
+    fields = {"name": "Jo Bloggs", "email": "jo@example.test", "company": "", "phone": "", "message": "Hello"}
+    lead, _ = take_in(organization, fields, source=LeadSource.PAGE)
+    return lead.runs.get()
+
+
+def _lead(organization: Organization) -> dict[str, Any]:
+    return {"lead_id": _run(organization).lead_id}
+
+
+def _run_id(organization: Organization) -> dict[str, Any]:
+    return {"run_id": _run(organization).pk}
+
+
+def _draft(organization: Organization) -> dict[str, Any]:
+    draft = EmailDraft.objects.create(run=_run(organization), subject="Hello", body="Hello", message_id="<1@test>")
+    return {"draft_id": draft.pk}
+
+
+def _document(organization: Organization) -> dict[str, Any]:
+    document = Document.objects.create(organization=organization, title="Prices", content="Ten dollars")
+    return {"document_id": document.pk}
+
+
+ROUTE_KWARGS: dict[str, MakeRow] = {
+    "tenants:member_role": _member,
+    "tenants:member_remove": _member,
+    "tenants:invitation_resend": _invitation,
+    "tenants:invitation_withdraw": _invitation,
+    "tenants:token_revoke": _token,
+    "leads:detail": _lead,
+    "leads:run_start": _lead,
+    "leads:run_resume": _run_id,
+    "leads:run_cancel": _run_id,
+    "leads:draft_save": _draft,
+    "leads:draft_approve": _draft,
+    "leads:draft_discard": _draft,
+    "leads:knowledge_document": _document,
+    "leads:knowledge_again": _document,
+    "leads:knowledge_delete": _document,
+}

@@ -1,0 +1,134 @@
+"""Support staff in Django admin: sees state, changes little, leaves traces, sees no secret."""
+
+import pytest
+from django.contrib import admin as django_admin
+from django.test import Client
+from django.urls import reverse
+
+from leadagent.tenants.membership import invite
+from leadagent.tenants.models import (
+    ApiToken,
+    AuditEvent,
+    Invitation,
+    Membership,
+    Organization,
+    Role,
+    User,
+)
+from tests.factories import UserFactory
+
+MODELS = [Organization, Membership, Invitation, ApiToken, AuditEvent, User]
+NAMES = [model._meta.model_name for model in MODELS]
+
+
+@pytest.fixture
+def support(client: Client, db: None) -> Client:
+    """`is_staff` and nothing more: no permission is assigned by hand."""
+    client.force_login(UserFactory(email="support@leadagent.test", is_staff=True))
+    return client
+
+
+@pytest.fixture
+def superuser(db: None) -> Client:
+    client = Client()
+    client.force_login(UserFactory(email="root@leadagent.test", is_staff=True, is_superuser=True))
+    return client
+
+
+@pytest.fixture
+def rows(admin: Membership) -> dict[str, int]:
+    """One row of every model, by model name."""
+    invitation = invite(admin.organization, email="jo@example.test", role=Role.VIEWER, invited_by=admin.user)
+    token = ApiToken.issue(admin.organization, name="Zapier", scopes=["usage:read"], created_by=admin.user)[0]
+    return {
+        "organization": admin.organization.pk,
+        "membership": admin.pk,
+        "invitation": invitation.pk,
+        "apitoken": token.pk,
+        "auditevent": AuditEvent.objects.latest("pk").pk,
+        "user": admin.user.pk,
+    }
+
+
+def change(name: str, pk: int) -> str:
+    return reverse(f"admin:tenants_{name}_change", args=[pk])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_support_sees_lists_and_rows_without_hashes(name: str, support: Client, rows: dict[str, int]) -> None:
+    listed = support.get(reverse(f"admin:tenants_{name}_changelist"))
+    shown = support.get(change(name, rows[name]))
+    assert (listed.status_code, shown.status_code) == (200, 200)
+    hashes = [
+        *Invitation.objects.values_list("token_hash", flat=True),
+        *ApiToken.objects.values_list("token_hash", flat=True),
+        *User.objects.values_list("password", flat=True),
+    ]
+    for response in (listed, shown):
+        page = response.content.decode()
+        assert not any(value in page for value in hashes)
+        assert "md5$" not in page
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_support_adds_changes_and_deletes_nothing(name: str, support: Client, rows: dict[str, int]) -> None:
+    assert support.get(reverse(f"admin:tenants_{name}_add")).status_code == 403
+    assert support.post(change(name, rows[name]), {"name": "x", "role": "viewer"}).status_code == 403
+    assert support.post(reverse(f"admin:tenants_{name}_delete", args=[rows[name]]), {"post": "yes"}).status_code == 403
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_not_even_a_superuser_makes_or_deletes_by_hand(name: str, superuser: Client, rows: dict[str, int]) -> None:
+    assert superuser.get(reverse(f"admin:tenants_{name}_add")).status_code == 403
+    gone = superuser.post(reverse(f"admin:tenants_{name}_delete", args=[rows[name]]), {"post": "yes"})
+    assert gone.status_code == 403
+
+
+@pytest.mark.parametrize("name", ["organization", "membership", "invitation", "apitoken", "auditevent"])
+def test_a_look_leaves_a_trace_in_the_organisation(
+    name: str, support: Client, rows: dict[str, int], organization: Organization
+) -> None:
+    support.get(change(name, rows[name]))
+    event = AuditEvent.objects.get(action="support.viewed")
+    assert (event.organization, event.actor_label) == (organization, "support@leadagent.test")
+    assert event.target
+
+
+def test_a_look_at_nothing_leaves_none(support: Client) -> None:
+    assert support.get(change("organization", 999), follow=True).status_code == 200
+    assert not AuditEvent.objects.exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_others_are_kept_out(name: str, rows: dict[str, int], admin: Membership) -> None:
+    client = Client()
+    address = change(name, rows[name])
+    assert client.get(address).headers["Location"].startswith(reverse("admin:login"))
+    client.force_login(admin.user)
+    assert client.get(address, follow=True).status_code == 403
+    assert not AuditEvent.objects.filter(action="support.viewed").exists()
+
+
+def test_admin_has_no_sign_in_of_its_own(client: Client, db: None) -> None:
+    """It would go round two-factor sign-in and the limits."""
+    UserFactory(email="support@leadagent.test", is_staff=True)
+    response = client.post(
+        reverse("admin:login"), {"username": "support@leadagent.test", "password": "correct horse battery staple"}
+    )
+    assert response.headers["Location"].startswith(reverse("account_login"))
+    assert "_auth_user_id" not in client.session
+
+
+def test_switching_an_account_off_is_traced(superuser: Client, admin: Membership) -> None:
+    address = change("user", admin.user.pk)
+    response = superuser.post(address, {"is_staff": "", "is_superuser": ""})
+    assert response.status_code == 302
+    admin.user.refresh_from_db()
+    assert not admin.user.is_active
+    event = AuditEvent.objects.get(action="support.user_changed")
+    assert (event.actor_label, event.target) == ("root@leadagent.test", "admin@acme.test")
+    assert (event.before, event.after) == ({"is_active": True}, {"is_active": False})
+
+
+def test_the_second_factors_secret_is_not_in_admin() -> None:
+    assert "mfa_authenticator" not in {model._meta.db_table for model in django_admin.site._registry}

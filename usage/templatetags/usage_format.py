@@ -1,0 +1,41 @@
+"""How sums and counts are shown. Unknown is a word, never a zero."""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from django import template
+
+register = template.Library()
+
+UNKNOWN = "unknown"
+
+
+@register.filter
+def money(amount: Decimal | None) -> str:
+    """US dollars: `$3.45`, `$1,204.00`, small sums with two digits that matter (`$0.00042`), None as `unknown`."""
+    if amount is None:
+        return UNKNOWN
+    sign = "-" if amount < 0 else ""
+    amount = abs(amount)
+    if amount == 0 or amount >= 1:
+        return f"{sign}${amount:,.2f}"
+    decimals = max(2, 1 - amount.adjusted())
+    rounded = amount.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_EVEN)
+    return f"{sign}${rounded:f}"
+
+
+@register.filter
+def seconds(milliseconds: int | None) -> str:
+    """A duration for people: `820 ms`, `4.2 s`, `3 min 12 s`."""
+    if milliseconds is None:
+        return UNKNOWN
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:.1f} s"
+    return f"{milliseconds // 60_000} min {milliseconds % 60_000 // 1000} s"
+
+
+@register.filter
+def operation_label(operation: str) -> str:
+    """`email_generation` as `Email generation`."""
+    return operation.replace("_", " ").capitalize()
