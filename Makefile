@@ -1,0 +1,47 @@
+# `make run` and `make test` set up all they need on a fresh machine.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+STAMP := $(VENV)/.synced
+# In CI, two workers: the machine has two cores.
+PYTEST_ARGS ?= -n 2 --dist loadgroup
+
+.DEFAULT_GOAL := help
+.PHONY: help setup browser run test check format clean
+
+help: ## List the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info < (3, 13)))' 2>/dev/null || \
+		{ echo "Python 3.11 or 3.12 is needed: install it, or name it with PYTHON=/path/to/python3.11."; exit 2; } >&2
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || \
+		{ rm -rf $(VENV); echo "Python cannot make virtual environments here: install Debian's package python3-venv."; exit 2; } >&2
+
+$(STAMP): pyproject.toml uv.lock | $(BIN)/python
+	@echo "Installing what uv.lock names"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null || \
+		{ echo "uv could not be installed from PyPI: check the network and start again."; exit 2; } >&2
+	@$(UV) sync --frozen --quiet
+	@touch $@
+
+setup: $(STAMP) ## Make the virtual environment
+
+run: $(STAMP) ## Serve the product with demo data (PORT, LEADAGENT_STATE_DIR)
+	@exec $(BIN)/python -m leadagent.embedded serve
+
+browser: $(STAMP)
+	@$(BIN)/python -m tests.chromium
+
+test: $(STAMP) browser ## Run every test
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(STAMP) ## Lint, types, import contracts, security, migrations, deploy settings
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/check
+
+format: $(STAMP) ## Format and mend what ruff can mend
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+clean: ## Remove the virtual environment and caches; the data in .local stays
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis test-results

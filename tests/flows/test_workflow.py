@@ -1,0 +1,147 @@
+"""A lead to a draft through each provider's wire, on the real processes: whose key arrives, what is recorded."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+import pytest
+
+from tests.serving import Served, Visitor, until
+
+pytestmark = pytest.mark.xdist_group("served")
+
+LEAD = {
+    "name": "Rosa Diaz",
+    "email": "rosa@contoso.test",
+    "company": "Contoso",
+    "message": "We are a team of 80 and would like to buy 40 seats this quarter. Can you send a quote?",
+}
+SETTINGS = "/o/acme/settings/ai/"
+
+
+@dataclass(frozen=True)
+class Wire:
+    provider: str
+    chat_model: str
+    key: str
+    embedding_provider: str = ""
+
+
+WIRES = [
+    Wire("openrouter", "anthropic/claude-sonnet-5.5", "sk-or-v1-flow-openrouter-1111111111111111", "openrouter"),
+    Wire("openai", "gpt-4o-mini", "sk-proj-flow-openai-2222222222222222", "openai"),
+    Wire("anthropic", "claude-haiku-5-5", "sk-ant-api03-flow-anthropic-3333333333333333"),
+]
+
+
+def configure(admin: Visitor, wire: Wire, key: str) -> None:
+    answer = admin.submit(
+        SETTINGS,
+        provider=wire.provider,
+        api_key=key,
+        chat_model=wire.chat_model,
+        embedding_provider=wire.embedding_provider,
+        usage_tracking="on",
+    )
+    assert answer.status_code == 200, answer.text
+    assert key not in answer.text
+    assert key[-4:] in answer.text
+
+
+@pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.provider)
+def test_a_lead_becomes_a_draft_on_the_organisations_own_key(served: Served, admin: Visitor, wire: Wire) -> None:
+    configure(admin, wire, wire.key)
+    seen_before = len(served.recorded())
+
+    lead = admin.hand_in_lead(**LEAD)
+    run = admin.wait_for_run(lead["id"], "awaiting_review", "failed", "paused")
+
+    assert run["status"] == "awaiting_review", run
+    assert [(step["status"], step["attempts"]) for step in run["steps"]] == [("succeeded", 1)] * 3
+    assert run["qualification"]["category"] == "QUALIFIED"
+    recorded = served.recorded()[seen_before:]
+    assert {request["key_sha256"] for request in recorded} == {sha256(wire.key.encode()).hexdigest()}
+    assert {request["wire"] for request in recorded} == {wire.provider}
+    rows = served.usage_rows(run["id"])
+    assert len(rows) == len(recorded) >= 3
+    assert {row["operation"] for row in rows} == {"research", "qualification", "email_generation"}
+    assert {(row["provider"], row["model"], row["key_owner"]) for row in rows} == {
+        (wire.provider, wire.chat_model, "customer")
+    }
+    assert {str(row["lead_id"]) for row in rows} == {lead["id"]}
+    assert all(row["success"] and row["total_tokens"] > 0 for row in rows)
+    cost = "actual_cost" if wire.provider == "openrouter" else "estimated_cost"
+    assert all(row[cost] > 0 for row in rows)
+    for row, request in zip(rows, recorded, strict=True):
+        assert row["http_status"] == request["status"] == 200
+
+
+def test_the_platforms_key_serves_only_who_chose_it_and_counts(served: Served, admin: Visitor) -> None:
+    organization = "SELECT id FROM tenants_organization WHERE slug = 'acme'"
+    counted = f"SELECT coalesce(sum(used), 0) FROM usage_freetiermonth WHERE organization_id = ({organization})"
+    used_before = served.query(counted)[0][0]
+    assert admin.submit(SETTINGS, provider="platform_default", usage_tracking="on").status_code == 200
+
+    run = admin.wait_for_run(admin.hand_in_lead(**LEAD)["id"], "awaiting_review", "failed", "paused")
+
+    assert run["status"] == "awaiting_review", run
+    rows = served.usage_rows(run["id"])
+    assert {row["key_owner"] for row in rows} == {"platform"}
+    assert served.query(counted)[0][0] - used_before == len(rows)
+    stored_keys = {sha256(wire.key.encode()).hexdigest() for wire in WIRES}
+    assert stored_keys.isdisjoint(request["key_sha256"] for request in served.recorded()[-len(rows) :])
+
+
+def test_a_refused_key_pauses_the_run_and_a_new_one_resumes_it_without_repeating_a_step(
+    served: Served, admin: Visitor
+) -> None:
+    wire = WIRES[0]
+    refused = "sk-or-v1-flow-invalid-4444444444444444"
+    configure(admin, wire, refused)
+    lead = admin.hand_in_lead(**LEAD)
+    run = admin.wait_for_run(lead["id"], "paused", "failed", "awaiting_review")
+    assert (run["status"], run["error_code"]) == ("paused", "invalid_key")
+    assert "openrouter.ai/keys" in run["error_message"]
+    page = admin.get(f"/o/acme/leads/{lead['id']}/").text
+    assert "OpenRouter refused the key" in page
+    until(lambda: "Key refused" in admin.get(SETTINGS).text, "the settings page shows the refusal")
+    [failed] = served.usage_rows(run["id"])
+    assert (failed["success"], failed["http_status"], failed["error_code"]) == (False, 401, "invalid_key")
+
+    mended = "sk-or-v1-flow-mended-5555555555555555"
+    configure(admin, wire, mended)
+    admin.post(f"/o/acme/runs/{run['id']}/resume/")
+    run = admin.wait_for_run(lead["id"], "awaiting_review", "failed")
+
+    assert run["status"] == "awaiting_review", run
+    rows = served.usage_rows(run["id"])
+    assert len(rows) == len(served.recorded(refused)) + len(served.recorded(mended))
+    assert [row["success"] for row in rows] == [False] + [True] * (len(rows) - 1)
+
+
+def test_every_request_that_the_providers_saw_is_a_usage_row(served: Served, admin: Visitor) -> None:
+    """The independent count: over everything that the journeys of this session have sent."""
+    started = "SELECT count(*) FROM usage_usageinbox"
+    until(lambda: served.query(started)[0][0] == 0, "the inbox is empty")
+    # The demo's history is made up and has never been sent.
+    rows = served.query("SELECT count(*), count(DISTINCT id) FROM usage_aiusage WHERE price_version <> 'demo'")
+    made_up_failures = "SELECT count(*) FROM usage_aiusage WHERE error_code = 'rate_limited' AND run_id IS NULL"
+    sent = rows[0][0] - served.query(made_up_failures)[0][0]
+    assert sent == len(served.recorded()) > 0
+    sums = served.query(
+        "SELECT (SELECT sum(coalesce(actual_cost, estimated_cost)) FROM usage_aiusage),"
+        " (SELECT sum(actual_cost + estimated_cost) FROM usage_usagedaily)"
+    )
+    assert sums[0][0] == sums[0][1]
+
+
+def test_no_key_is_in_any_log_mail_or_table(served: Served) -> None:
+    keys = [wire.key for wire in WIRES]
+    for name, text in served.texts_on_disk().items():
+        for key in keys:
+            assert key not in text, f"{name} holds a key"
+            assert key[:-4] not in text, f"{name} holds a part of a key"
+    tables = [row[0] for row in served.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+    for table in tables:
+        for key in keys:
+            found = served.query(f'SELECT count(*) FROM "{table}" AS r WHERE r::text LIKE %s', f"%{key[:-4]}%")
+            assert found[0][0] == 0, f"the table {table} holds a key"
