@@ -2,12 +2,18 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-UV := $(BIN)/uv
 STAMP := $(VENV)/.synced
-# In CI, two workers: the machine has two cores.
+# Tests of one group (a shared running product) stay in one process.
 PYTEST_ARGS ?= -n 2 --dist loadgroup
 
+# Compiled modules halve every start. Who wants none in the checkout gets them beside it.
+ifneq ($(PYTHONDONTWRITEBYTECODE),)
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
+endif
+
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 .PHONY: help setup browser run test check format clean
 
 help: ## List the commands
@@ -16,14 +22,19 @@ help: ## List the commands
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info < (3, 13)))' 2>/dev/null || \
 		{ echo "Python 3.11 or 3.12 is needed: install it, or name it with PYTHON=/path/to/python3.11."; exit 2; } >&2
-	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || \
-		{ rm -rf $(VENV); echo "Python cannot make virtual environments here: install Debian's package python3-venv."; exit 2; } >&2
+	@if command -v uv >/dev/null; then \
+		uv venv --quiet --clear --python "$$(command -v $(PYTHON))" $(VENV); \
+	elif ! $(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1; then \
+		rm -rf $(VENV); \
+		echo "Python cannot make virtual environments here: install Debian's package python3-venv."; exit 2; \
+	fi >&2
 
 $(STAMP): pyproject.toml uv.lock | $(BIN)/python
 	@echo "Installing what uv.lock names"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null || \
+	@command -v uv >/dev/null || test -x $(BIN)/uv || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || \
 		{ echo "uv could not be installed from PyPI: check the network and start again."; exit 2; } >&2
-	@$(UV) sync --frozen --quiet
+	@PATH="$$PATH:$(CURDIR)/$(BIN)" env -u VIRTUAL_ENV UV_PROJECT_ENVIRONMENT=$(VENV) uv sync --frozen --quiet
 	@touch $@
 
 setup: $(STAMP) ## Make the virtual environment
@@ -44,4 +55,6 @@ format: $(STAMP) ## Format and mend what ruff can mend
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
 clean: ## Remove the virtual environment and caches; the data in .local stays
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis test-results
+	@rm -rf $(VENV) node_modules .local/browser .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
+		test-results
+	@find . -name __pycache__ -prune -exec rm -rf {} +

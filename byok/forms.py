@@ -59,8 +59,9 @@ class AIConfigForm(forms.Form):
         self.picked = picked if picked in known else config.provider
         super().__init__(data, initial=self._initial(config))
         choices = [(entry.id, entry.label) for entry in REGISTRY.values()]
-        self._choice("provider").choices = [*choices, (PLATFORM_DEFAULT, "Platform AI (free tier)")]
+        self._choice("provider").choices = [*choices, (PLATFORM_DEFAULT, "Platform AI, free tier")]
         self._choice("embedding_provider").choices = self._embedding_choices(config)
+        self.fields["chat_model"].required = self.entry is not None
         if self.entry is not None:
             self.fields["api_key"].label = f"{self.entry.label} API key"
             self.fields[

@@ -65,7 +65,7 @@ def bring() -> None:
 
 
 def _by_npm() -> bool:
-    npm = ["npm"] if shutil.which("npm") else [_uv(), "tool", "run", "--quiet", "--from", _NODE_WHEEL, "npm"]
+    npm = ["npm"] if shutil.which("npm") else [_uv(), "tool", "run", "--quiet", "--python", sys.executable, "--from", _NODE_WHEEL, "npm"]
     if not _succeeds([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]):
         return False
     _unpack()

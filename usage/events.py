@@ -16,9 +16,24 @@ def new_event_id() -> uuid.UUID:
     return uuid.UUID(int=uuid6.uuid7().int)
 
 
+def event_id_at(moment: datetime) -> uuid.UUID:
+    """A UUIDv7 of another time, for history that is brought in afterwards."""
+    milliseconds = int(moment.timestamp() * 1000)
+    return uuid.UUID(int=(milliseconds << 80) | (uuid6.uuid7().int & ((1 << 80) - 1)))
+
+
 def time_of(event_id: uuid.UUID) -> datetime:
     """The UTC time inside a UUIDv7, to the millisecond: it is the row's `created_at`."""
     return datetime.fromtimestamp((event_id.int >> 80) / 1000, tz=UTC)
+
+
+def _storable(value: Any) -> Any:
+    """`value` for jsonb: PostgreSQL knows neither NUL nor lone surrogates in text, and providers may send them."""
+    if isinstance(value, uuid.UUID | Decimal):
+        return str(value)
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd").encode(errors="replace").decode()
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +54,7 @@ class CallStarted:
     def payload(self) -> dict[str, Any]:
         """The event as JSON: ids and sums as text, nothing rounded."""
         return {"created_at": time_of(self.id).isoformat()} | {
-            name: str(value) if isinstance(value, uuid.UUID | Decimal) else value
+            name: _storable(value)
             for name, value in asdict(self).items()
         }
 

@@ -11,9 +11,10 @@ import json
 import logging
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
+from django.db import DataError, connection, transaction
 from django.db import Error as DatabaseError
-from django.db import connection, transaction
 from django.utils import timezone
 
 from usage import spool
@@ -52,15 +53,16 @@ _COLUMNS = {
     "output_tokens": "bigint",
     "reasoning_tokens": "bigint",
     "total_tokens": "bigint",
-    "actual_cost": "numeric",
-    "estimated_cost": "numeric",
+    # As precise as the table: what the provider states beyond that is no other figure.
+    "actual_cost": "numeric(20, 12)",
+    "estimated_cost": "numeric(20, 12)",
     "price_version": "text",
     "state": "text",
 }
 _NAMES = ", ".join(_COLUMNS)
 _RECORD = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
 
-_STAGE = f"CREATE TEMP TABLE IF NOT EXISTS usage_stage ({_RECORD}) ON COMMIT DROP; TRUNCATE usage_stage"
+_STAGE = f"CREATE TEMP TABLE IF NOT EXISTS usage_stage ({_RECORD}, seq bigint) ON COMMIT DROP; TRUNCATE usage_stage"
 
 _TAKE = f"""
 WITH taken AS (
@@ -69,10 +71,9 @@ WITH taken AS (
         ORDER BY seq LIMIT %s FOR UPDATE SKIP LOCKED
     ) RETURNING seq, payload
 )
-INSERT INTO usage_stage ({_NAMES})
-SELECT {", ".join(f"event.{name}" for name in _COLUMNS)}
+INSERT INTO usage_stage ({_NAMES}, seq)
+SELECT {", ".join(f"event.{name}" for name in _COLUMNS)}, taken.seq
 FROM taken CROSS JOIN LATERAL jsonb_to_record(taken.payload) AS event({_RECORD})
-ORDER BY taken.seq
 """
 
 # A row that was given up as unreconciled makes room for the truth that came late.
@@ -83,9 +84,10 @@ AND old.state = 'unreconciled' AND event.state = 'final'
 RETURNING old.*
 """
 
+# Of several in one batch the first stands, and a recorded end before one that was given up.
 _INSERT = f"""
 INSERT INTO usage_aiusage ({_NAMES})
-SELECT DISTINCT ON (id) {_NAMES} FROM usage_stage ORDER BY id
+SELECT DISTINCT ON (id) {_NAMES} FROM usage_stage ORDER BY id, state = 'unreconciled', seq
 ON CONFLICT (id, created_at) DO NOTHING
 RETURNING *
 """
@@ -162,8 +164,12 @@ def _prepare_partitions() -> None:
     """Make the months of the waiting events: late ones may be older than what beat prepared."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT DISTINCT date_trunc('month', (payload->>'created_at')::timestamptz AT TIME ZONE 'UTC')::date "
-            "FROM (SELECT payload FROM usage_usageinbox WHERE failed_reason = '' ORDER BY seq LIMIT %s) AS waiting",
+            # A damaged time makes no partition: the batch then puts its event aside.
+            "SELECT DISTINCT date_trunc('month', moment AT TIME ZONE 'UTC')::date FROM ("
+            "SELECT CASE WHEN pg_input_is_valid(payload->>'created_at', 'timestamptz') "
+            "THEN (payload->>'created_at')::timestamptz END AS moment "
+            "FROM usage_usageinbox WHERE failed_reason = '' ORDER BY seq LIMIT %s) AS waiting "
+            "WHERE moment >= '2020-01-01 00:00+00' AND moment < '2100-01-01 00:00+00'",
             [BATCH],
         )
         months: list[date] = [row[0] for row in cursor.fetchall()]
@@ -255,14 +261,27 @@ _UNRECONCILED = {
 
 def replay_spool() -> int:
     """Bring events that waited on the local disk into the inbox. Returns how many."""
-    waiting = spool.take()
-    if waiting is None:
-        return 0
-    taken, entries = waiting
-    with connection.cursor() as cursor:
+    with spool.only_replay() as is_mine:
+        waiting = spool.take() if is_mine else None
+        if waiting is None:
+            return 0
+        taken, entries = waiting
+        try:
+            _put_into_inbox(entries)
+        except DataError:
+            # One of them holds what PostgreSQL cannot: it is kept apart, the others go on.
+            for entry in entries:
+                try:
+                    _put_into_inbox([entry])
+                except DataError:
+                    spool.reject(entry)
+        spool.done(taken)
+        return len(entries)
+
+
+def _put_into_inbox(entries: list[dict[str, Any]]) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO usage_usageinbox (event_id, kind, payload) VALUES (%s, %s, %s::jsonb)",
             [(entry["event_id"], entry["kind"], json.dumps(entry["payload"])) for entry in entries],
         )
-    spool.done(taken)
-    return len(entries)

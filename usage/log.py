@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db.models import Q
@@ -34,16 +34,21 @@ def usage_log(organization: Organization, *, cursor: str = "", limit: int = PAGE
         rows = rows.filter(created_at__lte=created_at).filter(Q(created_at__lt=created_at) | Q(id__lt=row_id))
     found = list(rows.order_by("-created_at", "-id")[: limit + 1])
     more, found = len(found) > limit, found[:limit]
-    return LogPage(found, f"{found[-1].created_at.isoformat()}_{found[-1].id}" if more else "")
+    return LogPage(found, _cursor_after(found[-1]) if more else "")
+
+
+def _cursor_after(row: AIUsage) -> str:
+    # Z for UTC: the plus sign of +00:00 would be a space in an address.
+    return f"{row.created_at.astimezone(UTC).isoformat().replace('+00:00', 'Z')}_{row.id}"
 
 
 def _parse(cursor: str) -> tuple[datetime, UUID]:
     moment, _, row_id = cursor.partition("_")
     try:
         created_at = datetime.fromisoformat(moment)
-        parsed_id = UUID(row_id)
-    except ValueError:
+        if created_at.tzinfo is None:
+            raise ValueError("no time zone")
+        # Overflows where the moment has no date in UTC.
+        return created_at.astimezone(UTC), UUID(row_id)
+    except (ValueError, OverflowError):
         raise BadCursor("This page address is damaged: start again from the first page.") from None
-    if created_at.tzinfo is None:
-        raise BadCursor("This page address is damaged: start again from the first page.")
-    return created_at, parsed_id

@@ -6,6 +6,8 @@ import fcntl
 import json
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -66,6 +68,33 @@ def take() -> tuple[Path, list[dict[str, Any]]] | None:
             # A line cut short by a crash: its event was never reported as written.
             logger.error("usage spool: a damaged line of %d bytes was skipped", len(line))
     return taken, entries
+
+
+@contextmanager
+def only_replay() -> Iterator[bool]:
+    """True for one replay at a time on this machine: a second one could remove what the first is about to read."""
+    try:
+        directory = os.open(_path().parent, os.O_RDONLY)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(directory)
+
+
+def reject(entry: dict[str, Any]) -> None:
+    """Keep an entry that PostgreSQL will never take, for a person to look at."""
+    logger.error("usage event %s cannot be stored: it is kept in usage.rejected", entry.get("event_id"))
+    with _path().with_suffix(".rejected").open("ab") as rejected:
+        rejected.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
+        rejected.flush()
+        os.fsync(rejected.fileno())
 
 
 def done(taken: Path) -> None:

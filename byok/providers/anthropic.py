@@ -24,9 +24,9 @@ class Anthropic(Provider):
     key_prefixes = ("sk-ant-api03-", "sk-ant-")
     offers_embeddings = False
     chat_models = (
-        ("claude-sonnet-4-5", "Best for most work"),
-        ("claude-haiku-4-5", "Fast and cheap"),
-        ("claude-opus-4-1", "For the hardest cases"),
+        ("claude-sonnet-5-5", "best for most work"),
+        ("claude-haiku-5-5", "fast and cheap"),
+        ("claude-opus-5-5", "for the hardest cases"),
     )
     embedding_models = ()
     price_source = "anthropic"

@@ -16,10 +16,10 @@ class OpenAI(OpenAIWireProvider):
     key_prefixes = ("sk-proj-", "sk-svcacct-", "sk-")
     offers_embeddings = True
     chat_models = (
-        ("gpt-5-mini", "Good and inexpensive"),
-        ("gpt-5", "Best quality"),
-        ("gpt-4o", "Proven all-rounder"),
-        ("gpt-4o-mini", "Fast and cheap"),
+        ("gpt-5-mini", "good and inexpensive"),
+        ("gpt-5", "best quality"),
+        ("gpt-4o", "proven all-rounder"),
+        ("gpt-4o-mini", "fast and cheap"),
     )
     embedding_models = ("text-embedding-3-small", "text-embedding-3-large")
     price_source = "openai"

@@ -25,10 +25,10 @@ class OpenRouter(OpenAIWireProvider):
     key_prefixes = ("sk-or-v1-",)
     offers_embeddings = True
     chat_models = (
-        ("anthropic/claude-sonnet-4.5", "Best quality"),
-        ("anthropic/claude-haiku-4.5", "Fast and cheap"),
+        ("anthropic/claude-sonnet-5.5", "best quality"),
+        ("anthropic/claude-haiku-5.5", "fast and cheap"),
         ("openai/gpt-5", "OpenAI's flagship"),
-        ("deepseek/deepseek-chat", "Very cheap"),
+        ("deepseek/deepseek-chat", "very cheap"),
     )
     embedding_models = (
         "openai/text-embedding-3-small",
@@ -56,7 +56,7 @@ class OpenRouter(OpenAIWireProvider):
         name = super().check_model(name)
         vendor, slash, rest = name.partition("/")
         if not (vendor and slash and rest):
-            raise ValueError("At OpenRouter a model is named vendor/model, for example anthropic/claude-sonnet-4.5.")
+            raise ValueError("At OpenRouter a model is named vendor/model, for example anthropic/claude-sonnet-5.5.")
         return name
 
     def attribution_headers(self, *, site_url: str, site_name: str) -> dict[str, str]:

@@ -34,7 +34,7 @@ def take_in(
             lead = Lead.objects.create(
                 organization=organization, source=source, idempotency_key=idempotency_key, **values
             )
-            start_run(lead, by=by)
+            lead = start_run(lead, by=by).lead
     except IntegrityError:
         if idempotency_key is None:
             raise

@@ -19,36 +19,45 @@ from leadagent.leads.models import (
     WorkflowRun,
 )
 
-# (kind, word) of a pill.
-Pill = tuple[str, str]
 
-_LEAD_KINDS = {
-    LeadStatus.NEW: "idle",
-    LeadStatus.WORKING: "busy",
-    LeadStatus.REVIEW: "warn",
-    LeadStatus.ATTENTION: "bad",
-    LeadStatus.ANSWERED: "good",
-    LeadStatus.CLOSED: "idle",
+@dataclass(frozen=True, slots=True)
+class Pill:
+    """A word with its meaning and icon, as `components/pill.html` takes them."""
+
+    kind: str
+    icon: str
+    word: str
+
+
+# (kind, icon)
+_LEAD_LOOKS = {
+    LeadStatus.NEW: ("idle", "inbox"),
+    LeadStatus.WORKING: ("busy", "loader-circle"),
+    LeadStatus.REVIEW: ("warn", "clock"),
+    LeadStatus.ATTENTION: ("bad", "circle-x"),
+    LeadStatus.ANSWERED: ("good", "mail-check"),
+    LeadStatus.CLOSED: ("idle", "archive"),
 }
-_CATEGORY_KINDS = {
-    Category.QUALIFIED: "good",
-    Category.UNQUALIFIED: "idle",
-    Category.SUPPORT: "info",
-    Category.FOLLOW_UP: "warn",
+_CATEGORY_LOOKS = {
+    Category.QUALIFIED: ("good", "circle-check"),
+    Category.UNQUALIFIED: ("idle", "ban"),
+    Category.SUPPORT: ("info", "life-buoy"),
+    Category.FOLLOW_UP: ("info", "message-circle-question-mark"),
 }
 
 
 def lead_pill(lead: Lead) -> Pill:
+    """Where the lead stands."""
     status = LeadStatus(lead.status)
-    return _LEAD_KINDS[status], str(status.label)
+    return Pill(*_LEAD_LOOKS[status], word=str(status.label))
 
 
 def category_pill(category: str | None) -> Pill | None:
-    """The pill of a verdict; None without one."""
+    """The verdict; None without one."""
     if not category:
         return None
     found = Category(category)
-    return _CATEGORY_KINDS[found], str(found.label)
+    return Pill(*_CATEGORY_LOOKS[found], word=str(found.label))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +111,8 @@ def _line(run: WorkflowRun, step: Step) -> StepLine:
         case StepStatus.SUCCEEDED:
             return StepLine(label, "done", seconds=_seconds(step), detail=_finding(step))
         case StepStatus.FAILED:
-            return StepLine(label, "failed", seconds=_seconds(step), detail=step.error_sentence)
+            # Why it failed stands in the banner above the steps.
+            return StepLine(label, "failed", seconds=_seconds(step), detail="Resume repeats this step only.")
         case StepStatus.RUNNING:
             tries = f"Attempt {step.attempts}." if step.attempts > 1 else ""
             return StepLine(label, "running", detail=tries)

@@ -12,7 +12,9 @@ from smtplib import SMTPException, SMTPServerDisconnected
 from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
+from django.core.exceptions import ValidationError
+from django.core.mail import EmailMessage
+from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -23,7 +25,6 @@ from leadagent.leads.text import one_line
 
 logger = logging.getLogger(__name__)
 
-MAIL_TIMEOUT = 30
 UNHEARD_AFTER = timedelta(seconds=20)
 LOST_AFTER = timedelta(minutes=5)
 UNKNOWN = (
@@ -45,7 +46,7 @@ def send_draft(draft_id: UUID) -> bool:
     draft = EmailDraft.objects.select_related("run__lead__organization", "approved_by").get(pk=draft_id)
     try:
         message_for(draft).send()
-    except (SMTPException, OSError, ValueError) as error:
+    except (SMTPException, OSError, ValueError, ValidationError) as error:
         logger.warning("Email %s was not sent: %s", draft_id, type(error).__name__)
         _record_send_failure(draft, _reason(error))
         return False
@@ -54,8 +55,12 @@ def send_draft(draft_id: UUID) -> bool:
 
 
 def message_for(draft: EmailDraft) -> EmailMessage:
-    """The mail as it goes out: from the organisation by our address, replies to the person who approved."""
+    """The mail as it goes out: from the organisation by our address, replies to the person who approved.
+
+    Raises `ValidationError` where the lead's address is not one address.
+    """
     lead = draft.run.lead
+    validate_email(lead.email)
     sender = one_line(lead.organization.name, limit=80)
     return EmailMessage(
         subject=draft.subject,
@@ -64,7 +69,6 @@ def message_for(draft: EmailDraft) -> EmailMessage:
         to=[lead.email],
         reply_to=[draft.approved_by.email] if draft.approved_by else None,
         headers={"Message-ID": draft.message_id},
-        connection=get_connection(timeout=MAIL_TIMEOUT),
     )
 
 

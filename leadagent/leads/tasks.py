@@ -8,16 +8,18 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from importlib import import_module
 from typing import Any
 from uuid import UUID
 
 from celery import Task, shared_task
-from celery.signals import worker_process_init
+from celery.signals import worker_init
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from leadagent.leads import indexing, sending, workflow
 from leadagent.leads.leases import claim_step
+from usage.tasks import drain_inbox
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,8 @@ def advance_run(run_id: str) -> None:
     if claim is None:
         return
     pause = perform_step(claim)
+    # The step's calls should be on the usage page at once, not at the next beat.
+    _tell(drain_inbox)
     if pause is not None:
         nudge_run(claim.run_id, after=pause)
 
@@ -84,18 +88,17 @@ def _on_commit(tell: Callable[[], None]) -> None:
     transaction.on_commit(tell)
 
 
-def _tell(task: "Task[Any, None]", row_id: UUID, *, after: timedelta = timedelta(0)) -> None:
+def _tell(task: "Task[Any, None]", *row_id: UUID, after: timedelta = timedelta(0)) -> None:
     if after > LONGEST_COUNTDOWN:
         return
     try:
-        task.apply_async((str(row_id),), countdown=after.total_seconds() or None, retry=False)
+        task.apply_async([str(one) for one in row_id], countdown=after.total_seconds() or None, retry=False)
     except OperationalError:
-        logger.warning("The broker did not take a nudge for %s %s; the sweep will", task.name, row_id)
+        logger.warning("The broker did not take a nudge for %s %s; the sweep will", task.name, *row_id or ("",))
 
 
-@worker_process_init.connect
+@worker_init.connect
 def _warm(**_: object) -> None:
-    """Import what costs seconds before the first lead waits for it."""
-    from leadagent.leads import agents
-
-    logger.debug("Loaded %s", agents.__name__)
+    """Import what costs seconds before the first lead waits for it, and before the worker forks: once for all."""
+    for name in ("leadagent.leads.agents", "pydantic_ai.models.openai"):
+        import_module(name)

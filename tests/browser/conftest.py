@@ -60,7 +60,7 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def contexts() -> Generator["NewContext", None, None]:
     """Makes browser contexts (separate people); all are closed at the end."""
     with sync_playwright() as playwright:

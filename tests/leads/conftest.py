@@ -121,8 +121,9 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> FakeProvider:
 def nudges(monkeypatch: pytest.MonkeyPatch) -> Nudges:
     collected = Nudges()
 
-    def tell(task: Any, row_id: UUID, *, after: timedelta = timedelta(0)) -> None:
-        collected.sent.append((task.name.rpartition(".")[2], row_id, after))
+    def tell(task: Any, *row_id: UUID, after: timedelta = timedelta(0)) -> None:
+        if row_id:
+            collected.sent.append((task.name.rpartition(".")[2], row_id[0], after))
 
     monkeypatch.setattr(tasks, "_tell", tell)
     return collected

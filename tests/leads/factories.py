@@ -1,8 +1,11 @@
 """Rows for tests of leads: a lead, a run at some point of its way, a draft under review."""
 
-from typing import Any
+# factory-boy's declarations carry no types.
+# mypy: disable-error-code="no-untyped-call"
 
-import factory
+from typing import TYPE_CHECKING, Any
+
+from factory.declarations import Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
 from leadagent.leads.leases import Claim, StepOutcome, claim_step, complete_step
@@ -18,7 +21,7 @@ from leadagent.leads.models import (
 )
 from leadagent.leads.outreach import Email
 from leadagent.leads.workflow import start_run
-from tests.factories import OrganizationFactory
+from tests.factories import Make, OrganizationFactory
 
 OUTCOMES = {
     StepName.RESEARCH: StepOutcome({"report": "They make gears.", "tool_calls": [], "requests": 1}),
@@ -32,29 +35,32 @@ OUTCOMES = {
 }
 
 
-class LeadFactory(DjangoModelFactory[Lead]):
-    """A lead that nobody has looked at."""
-
+class _LeadFactory(DjangoModelFactory[Lead]):
     class Meta:
         model = Lead
 
-    organization = factory.SubFactory(OrganizationFactory)
-    name = factory.Sequence(lambda n: f"Ann {n}")
-    email = factory.Sequence(lambda n: f"ann{n}@gears.example")
+    organization = SubFactory(OrganizationFactory)
+    name = Sequence(lambda n: f"Ann {n}")
+    email = Sequence(lambda n: f"ann{n}@gears.example")
     company = "Gears Ltd"
     message = "We need 400 licences."
     source = LeadSource.FORM
 
 
-class DocumentFactory(DjangoModelFactory[Document]):
-    """A document that waits to be prepared."""
-
+class _DocumentFactory(DjangoModelFactory[Document]):
     class Meta:
         model = Document
 
-    organization = factory.SubFactory(OrganizationFactory)
-    title = factory.Sequence(lambda n: f"Document {n}")
+    organization = SubFactory(OrganizationFactory)
+    title = Sequence(lambda n: f"Document {n}")
     content = "Licences cost ten dollars a month."
+
+
+if TYPE_CHECKING:
+    LeadFactory: Make[Lead]
+    DocumentFactory: Make[Document]
+else:
+    LeadFactory, DocumentFactory = _LeadFactory, _DocumentFactory
 
 
 def claimed(run: WorkflowRun) -> Claim:

@@ -1,11 +1,11 @@
 """The JSON API of leads: by token and by session, each in its own organisation."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from leadagent.leads.leases import fail_step
 from leadagent.leads.models import Lead, LeadSource
@@ -43,9 +43,9 @@ def test_a_lead_is_handed_in_and_followed(
     caller: Caller,
     organization: Organization,
     nudges: Nudges,
-    django_capture_on_commit_callbacks: Callable[..., object],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
-    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[attr-defined]
+    with django_capture_on_commit_callbacks(execute=True):
         response = caller.post(LEAD)
 
     assert response.status_code == 201

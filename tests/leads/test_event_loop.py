@@ -102,7 +102,12 @@ def test_a_stopped_heartbeat_cancels_the_coroutine() -> None:
 
 def test_outside_the_block_there_is_no_heartbeat() -> None:
     beats: list[int] = []
-    with event_loop.heartbeat(lambda: bool(beats.append(1)), every=0.01):
+
+    def beat() -> bool:
+        beats.append(1)
+        return True
+
+    with event_loop.heartbeat(beat, every=0.01):
         pass
 
     event_loop.run(asyncio.sleep(0.05), timeout=5)

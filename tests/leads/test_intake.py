@@ -1,11 +1,11 @@
 """Leads come in by the public form and by hand, are stored whatever happens, and machines are kept out."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
-from django.core.cache import cache
 from django.test import Client, RequestFactory
-from pytest_django import Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from leadagent.leads import tasks
@@ -35,9 +35,9 @@ def test_the_public_form_needs_no_account(organization: Organization) -> None:
 
 
 def test_a_message_becomes_a_lead_with_a_run(
-    organization: Organization, nudges: Nudges, django_capture_on_commit_callbacks: Callable[..., object]
+    organization: Organization, nudges: Nudges, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
-    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[attr-defined]
+    with django_capture_on_commit_callbacks(execute=True):
         response = Client().post(FORM, FIELDS)
 
     assert response.headers["Location"] == "/in/acme/thanks/"
@@ -104,7 +104,7 @@ def test_a_lead_is_stored_while_redis_is_away(organization: Organization, monkey
     def away(*args: object, **kwargs: object) -> None:
         raise RedisConnectionError
 
-    monkeypatch.setattr(cache, "add", away)
+    monkeypatch.setattr("leadagent.leads.client_address.cache", SimpleNamespace(add=away, incr=away))
 
     assert not is_too_often("lead:x", limit=0, seconds=60)
     assert Client().post(FORM, FIELDS).status_code == 302
@@ -114,7 +114,7 @@ def test_a_lead_is_stored_while_redis_is_away(organization: Organization, monkey
 def test_a_lead_is_stored_while_the_broker_is_away(
     organization: Organization,
     monkeypatch: pytest.MonkeyPatch,
-    django_capture_on_commit_callbacks: Callable[..., object],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     monkeypatch.undo()
     from kombu.exceptions import OperationalError
@@ -123,7 +123,7 @@ def test_a_lead_is_stored_while_the_broker_is_away(
         raise OperationalError("the broker is away")
 
     monkeypatch.setattr(tasks.advance_run, "apply_async", away)
-    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[attr-defined]
+    with django_capture_on_commit_callbacks(execute=True):
         assert Client().post(FORM, FIELDS).status_code == 302
 
     assert Lead.objects.get().runs.get().status == RunStatus.QUEUED

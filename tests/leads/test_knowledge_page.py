@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from byok.errors import AIError
 from leadagent.leads.indexing import index_document
@@ -31,10 +32,10 @@ def test_a_pasted_text_is_prepared_by_a_worker(
     signed_in: SignIn,
     nudges: Nudges,
     provider: FakeProvider,
-    django_capture_on_commit_callbacks: Callable[..., object],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     client = signed_in(member)
-    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[attr-defined]
+    with django_capture_on_commit_callbacks(execute=True):
         response = client.post(f"{PAGE}add/", {"title": "Prices", "content": "Ten dollars."})
 
     document = Document.objects.get()
@@ -113,7 +114,7 @@ def test_a_failed_document_says_why_and_is_prepared_again(
     signed_in: SignIn,
     provider: FakeProvider,
     nudges: Nudges,
-    django_capture_on_commit_callbacks: Callable[..., object],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     document = DocumentFactory(organization=member.organization)
     provider.fail_with["embedding"] = AIError("no_credit", provider="openai")
@@ -121,7 +122,7 @@ def test_a_failed_document_says_why_and_is_prepared_again(
     client = signed_in(member)
     assert "no credit left" in client.get(PAGE).content.decode()
 
-    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[attr-defined]
+    with django_capture_on_commit_callbacks(execute=True):
         client.post(f"{PAGE}{document.pk}/again/")
 
     document.refresh_from_db()

@@ -9,9 +9,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from leadagent.leads.leases import fail_step
-from leadagent.leads.models import EmailDraft, Lead, LeadStatus, RunStatus, StepName, WorkflowRun
+from leadagent.leads.models import Category, EmailDraft, Lead, LeadStatus, RunStatus, StepName, WorkflowRun
 from leadagent.leads.run_state import StepFailure
 from leadagent.leads.views.pages import PAGE_SIZE
 from leadagent.tenants.models import Membership, Organization, Role
@@ -25,7 +26,7 @@ NO_KEY = StepFailure("invalid_key", "OpenAI refused the key.", permanent=True, n
 
 
 def page_of(client: Client, lead: Lead) -> str:
-    return client.get(f"/o/{lead.organization.slug}/leads/{lead.pk}/").content.decode()
+    return client.get(f"/o/acme/leads/{lead.pk}/").content.decode()
 
 
 # --- The list -----------------------------------------------------------------------
@@ -78,6 +79,30 @@ def test_the_list_filters_by_status_also_below_the_fold(viewer: Membership, sign
 
     assert "Fresh" not in page
     assert "status=closed&amp;after=" in page
+
+
+def test_a_status_that_no_lead_has_is_no_dead_end(viewer: Membership, signed_in: SignIn) -> None:
+    LeadFactory(organization=viewer.organization)
+
+    page = signed_in(viewer).get("/o/acme/leads/?status=attention").content.decode()
+
+    assert "No lead has this status" in page
+    assert "Show all leads" in page
+
+
+@pytest.mark.parametrize("status", list(LeadStatus))
+@pytest.mark.parametrize("category", list(Category))
+def test_every_status_and_verdict_can_be_shown(
+    viewer: Membership, signed_in: SignIn, status: LeadStatus, category: Category
+) -> None:
+    run = run_for(LeadFactory(organization=viewer.organization), done=2)
+    WorkflowRun.objects.filter(pk=run.pk).update(category=category)
+    Lead.objects.filter(pk=run.lead_id).update(status=status)
+
+    for where in ("/o/acme/leads/", f"/o/acme/leads/{run.lead_id}/"):
+        page = signed_in(viewer).get(where).content.decode()
+        assert status.label in page
+        assert category.label in page
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "2026-01-01_x", "2026-01-01T00:00:00_" + "0" * 32, "_"])
@@ -259,10 +284,10 @@ def test_approving_has_it_sent(
     signed_in: SignIn,
     draft: EmailDraft,
     nudges: object,
-    django_capture_on_commit_callbacks: Callable[..., object],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     client = signed_in(member)
-    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[attr-defined]
+    with django_capture_on_commit_callbacks(execute=True):
         client.post(f"/o/acme/drafts/{draft.pk}/approve/", {"subject": "New", "body": "New text", "version": 1})
 
     draft.refresh_from_db()

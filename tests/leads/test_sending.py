@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 import time_machine
 from django.core import mail
+from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.core.mail.backends.locmem import EmailBackend
 from django.utils import timezone
 from pytest_django import Settings
 
 from leadagent.leads import tasks
-from leadagent.leads.models import DraftStatus, EmailDraft, LeadStatus, RunStatus, WorkflowRun
+from leadagent.leads.models import DraftStatus, EmailDraft, Lead, LeadStatus, RunStatus, WorkflowRun
 from leadagent.leads.outreach import approve_draft
 from leadagent.leads.sending import LOST_AFTER, UNKNOWN, message_for, send_draft, take_unsent_drafts
 from tests.factories import UserFactory
@@ -119,8 +120,18 @@ def test_no_second_recipient_is_smuggled_in(address: str) -> None:
     draft = approved()
     draft.run.lead.email = address
 
-    with pytest.raises(ValueError, match="Header values can't contain newlines|Invalid address"):
+    with pytest.raises(ValidationError, match="valid email address"):
         message_for(draft).message()
+
+
+def test_an_address_that_is_none_is_told_so() -> None:
+    draft = approved()
+    Lead.objects.filter(pk=draft.run.lead_id).update(email="a@b.example, all@world.example")
+
+    assert not send_draft(draft.pk)
+
+    assert stored(draft).status == DraftStatus.SEND_FAILED
+    assert mail.outbox == []
 
 
 def test_the_sweep_repeats_a_lost_nudge(nudges: Nudges) -> None:

@@ -10,9 +10,11 @@ from django.db import OperationalError
 from django.utils import timezone
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart
 from pydantic_ai.models.function import AgentInfo
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from byok.errors import AIError
 from leadagent.leads import steps, tasks
+from leadagent.leads.leases import Claim, renew_lease
 from leadagent.leads.models import EmailDraft, LeadStatus, RunStatus, Step, StepName, StepStatus, WorkflowRun
 from leadagent.leads.workflow import cancel_run, resume_run
 from tests.leads.conftest import FakeProvider, Nudges
@@ -20,11 +22,11 @@ from tests.leads.factories import LeadFactory, claimed, run_for
 
 pytestmark = pytest.mark.django_db
 
-OnCommit = Callable[..., object]
-
 
 @pytest.fixture
-def work(nudges: Nudges, django_capture_on_commit_callbacks: Callable[..., object]) -> Callable[[WorkflowRun], None]:
+def work(
+    nudges: Nudges, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> Callable[[WorkflowRun], None]:
     """`work(run)`: what workers do until nobody is told to go on at once."""
 
     def until_quiet(run: WorkflowRun) -> None:
@@ -32,7 +34,7 @@ def work(nudges: Nudges, django_capture_on_commit_callbacks: Callable[..., objec
         while due := [entry for entry in nudges.take() if entry[2] == timedelta(0)]:
             for name, run_id, _ in due:
                 assert name == "advance_run"
-                with django_capture_on_commit_callbacks(execute=True):  # type: ignore[attr-defined]
+                with django_capture_on_commit_callbacks(execute=True):
                     tasks.advance_run(str(run_id))
 
     return until_quiet
@@ -51,7 +53,7 @@ def test_a_lead_becomes_a_draft_under_review(provider: FakeProvider, work: Calla
     assert (run.status, run.lead.status) == (RunStatus.AWAITING_REVIEW, LeadStatus.REVIEW)
     assert run.qualification is not None
     assert run.qualification.category == "QUALIFIED"
-    assert run.steps.get(name=StepName.RESEARCH).result["report"] == "They make gears."
+    assert run.steps.filter(name=StepName.RESEARCH, result__report="They make gears.").exists()
     draft = EmailDraft.objects.get(run=run)
     assert (draft.subject, draft.body) == ("Your gears", "Dear Ann,\n\nshall we talk?")
     assert provider.operations == ["research", "qualification", "email_generation"]
@@ -113,12 +115,12 @@ def test_a_passing_failure_is_tried_again_three_times_in_all(
 
 
 def test_after_a_passing_failure_a_worker_is_told_to_come_back(
-    provider: FakeProvider, nudges: Nudges, django_capture_on_commit_callbacks: Callable[..., object]
+    provider: FakeProvider, nudges: Nudges, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     provider.fail_with["research"] = AIError("rate_limited", provider="openai", retry_after=30)
     run = run_for(LeadFactory())
 
-    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[attr-defined]
+    with django_capture_on_commit_callbacks(execute=True):
         tasks.advance_run(str(run.pk))
 
     assert nudges.sent == [("advance_run", run.pk, timedelta(seconds=30))]
@@ -173,10 +175,10 @@ def test_cancelling_ends_the_call_at_the_next_heartbeat(
 
     beats: list[bool] = []
 
-    def beat(claim: object) -> bool:
+    def beat(claim: Claim) -> bool:
         if not beats:
             cancel_run(run)
-        beats.append(steps.renew_lease(claim))  # type: ignore[arg-type]
+        beats.append(renew_lease(claim))
         return beats[-1]
 
     monkeypatch.setattr(steps, "_still_wanted", beat)
@@ -205,7 +207,7 @@ def test_a_heartbeat_keeps_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     Step.objects.filter(pk=claim.step_id).update(lease_expires_at=timezone.now())
 
     assert steps._still_wanted(claim)
-    assert Step.objects.get(pk=claim.step_id).lease_expires_at > timezone.now()
+    assert Step.objects.filter(pk=claim.step_id, lease_expires_at__gt=timezone.now()).exists()
 
     def away(claim: object) -> bool:
         raise OperationalError("the server closed the connection")

@@ -46,7 +46,6 @@ def test_a_report_is_formatted() -> None:
     [
         "<script>alert(1)</script>",
         '<img src="https://spy.example/pixel">',
-        "![pixel](https://spy.example/pixel)",
         "[click](javascript:alert(1))",
         '<a href="https://x.example" onclick="alert(1)">x</a>',
         "<iframe src=https://x.example></iframe>",
@@ -64,6 +63,13 @@ def test_a_report_runs_and_loads_nothing(hostile: str) -> None:
 
     assert [tag for tag, _ in found] in (["p"], [])
     assert not any(attrs for _, attrs in found)
+
+
+def test_an_image_becomes_a_link_at_most() -> None:
+    html = report_html("![pixel](https://spy.example/pixel)")
+
+    assert "<img" not in html
+    assert ">pixel</a>" in html
 
 
 def test_links_lead_away_safely() -> None:

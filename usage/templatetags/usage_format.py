@@ -30,9 +30,11 @@ def seconds(milliseconds: int | None) -> str:
         return UNKNOWN
     if milliseconds < 1000:
         return f"{milliseconds} ms"
-    if milliseconds < 60_000:
+    # From here on it would be rounded to 60.0 s.
+    if milliseconds < 59_950:
         return f"{milliseconds / 1000:.1f} s"
-    return f"{milliseconds // 60_000} min {milliseconds % 60_000 // 1000} s"
+    whole = round(milliseconds / 1000)
+    return f"{whole // 60} min {whole % 60} s"
 
 
 @register.filter

@@ -1,0 +1,85 @@
+"""Organisations with keys, and a provider that answers as a test wants it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from pytest_django import Settings
+
+from byok import credentials
+from byok.config import save_ai_config
+from byok.resolver import TenantModel, get_model_for_tenant
+from leadagent.tenants.models import Organization
+from tests.byok.fake_provider import MODELS, FakeProvider
+from tests.byok.keys import KEYS, PLATFORM_KEY
+from tests.factories import OrganizationFactory
+from tests.usage.one_connection import lead_over_test_connection
+from usage import durable, ingest
+from usage.models import AIUsage
+
+
+@pytest.fixture(autouse=True, scope="package")
+def pool_closed_before_the_database_goes(django_db_setup: None) -> Iterator[None]:
+    yield
+    durable.close()
+
+
+@pytest.fixture(autouse=True)
+def own_places(settings: Settings, tmp_path: Path) -> None:
+    """A spool of the test's own, a known platform key, and no Redis."""
+    settings.USAGE_SPOOL_DIR = str(tmp_path / "spool")
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "byok"}}
+    settings.PLATFORM_PROVIDER = "openai"
+    settings.PLATFORM_KEYS = {"openai": PLATFORM_KEY, "anthropic": "", "openrouter": ""}
+    settings.PROVIDER_URLS = {
+        "openrouter": "https://openrouter.ai/api/v1",
+        "openai": "https://api.openai.com/v1",
+        "anthropic": "https://api.anthropic.com",
+    }
+    cache.clear()
+    credentials._last_noted.clear()
+
+
+@pytest.fixture
+def organization(db: None) -> Organization:
+    return OrganizationFactory(name="Acme", slug="acme")
+
+
+@pytest.fixture
+def one_connection(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    lead_over_test_connection(monkeypatch)
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeProvider:
+    provider = FakeProvider()
+    monkeypatch.setattr("byok.wire._sync_pool", provider)
+    monkeypatch.setattr("byok.wire.shared_async_pool", lambda: provider)
+    return provider
+
+
+Tenant = Callable[..., TenantModel]
+
+
+@pytest.fixture
+def tenant(organization: Organization) -> Tenant:
+    """`tenant("openai")`: Acme with its own key there, as a chat model; keywords go to `get_model_for_tenant`."""
+
+    def make(provider: str, kind: Any = "chat", **more: Any) -> TenantModel:
+        save_ai_config(organization, provider=provider, chat_model=MODELS[provider], api_key=KEYS[provider])
+        return get_model_for_tenant(organization, kind, **{"operation": "qualification"} | more)
+
+    return make
+
+
+@pytest.fixture
+def rows(db: None) -> Callable[[], list[AIUsage]]:
+    """All usage rows, after draining the inbox."""
+
+    def drained() -> list[AIUsage]:
+        ingest.drain()
+        return list(AIUsage.objects.order_by("id"))
+
+    return drained

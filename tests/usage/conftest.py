@@ -1,0 +1,37 @@
+"""Organisations with usage, and a spool of the test's own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.core.cache import cache
+from pytest_django import Settings
+
+from leadagent.tenants.models import Organization
+from tests.factories import OrganizationFactory
+from tests.usage.one_connection import lead_over_test_connection
+from usage import durable
+
+
+@pytest.fixture(autouse=True, scope="package")
+def pool_closed_before_the_database_goes(django_db_setup: None) -> Iterator[None]:
+    yield
+    durable.close()
+
+
+@pytest.fixture(autouse=True)
+def own_places(settings: Settings, tmp_path: Path) -> None:
+    """A spool of the test's own, and no Redis."""
+    settings.USAGE_SPOOL_DIR = str(tmp_path / "spool")
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "usage"}}
+    cache.clear()
+
+
+@pytest.fixture
+def organization(db: None) -> Organization:
+    return OrganizationFactory(name="Acme", slug="acme")
+
+
+@pytest.fixture
+def one_connection(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    lead_over_test_connection(monkeypatch)

@@ -1,0 +1,36 @@
+"""The usage app's own connections, led over the test's: its rows then vanish with the test's transaction.
+
+Where several threads write at once a test needs the real pool and `django_db(transaction=True)`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+
+
+def lead_over_test_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Call it with the database open. A savepoint stands in for autocommit."""
+    connection.ensure_connection()
+    raw: psycopg.Connection[Any] = connection.connection
+
+    @contextmanager
+    def borrowed() -> Iterator[psycopg.Connection[Any]]:
+        with raw.transaction():
+            yield raw
+
+    monkeypatch.setattr("usage.durable.connection", borrowed)
+
+
+def put_postgresql_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on every durable write fails as if the server had gone."""
+
+    @contextmanager
+    def away() -> Iterator[psycopg.Connection[Any]]:
+        raise psycopg.OperationalError("the server closed the connection unexpectedly")
+        yield
+
+    monkeypatch.setattr("usage.durable.connection", away)

@@ -1,0 +1,277 @@
+"""The drain: each event exactly once, whatever comes twice, late, damaged or side by side."""
+
+import json
+import logging
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+from django.utils import timezone
+
+from leadagent.tenants.models import Organization
+from tests.factories import OrganizationFactory
+from tests.usage.factories import AT, finished, record, started, store
+from usage import ingest
+from usage.models import AIUsage, UsageDaily, UsageInbox
+from usage.tasks import drain_inbox, reconcile
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+
+# Written apart from the code under test, on purpose.
+_SUMS = """
+SELECT organization_id, (created_at AT TIME ZONE 'UTC')::date, operation, provider, model, key_owner,
+ count(*), sum(CASE WHEN success THEN 1 ELSE 0 END), sum(input_tokens), sum(cached_input_tokens),
+ sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens), sum(total_tokens),
+ sum(CASE WHEN actual_cost IS NULL THEN 0 ELSE actual_cost END),
+ sum(CASE WHEN actual_cost IS NULL AND estimated_cost IS NOT NULL THEN estimated_cost ELSE 0 END),
+ sum(CASE WHEN actual_cost IS NULL AND estimated_cost IS NULL THEN 1 ELSE 0 END), sum(coalesce(duration_ms, 0))
+FROM usage_aiusage GROUP BY 1, 2, 3, 4, 5, 6
+"""
+_ROLLUP = """
+SELECT organization_id, day, operation, provider, model, key_owner, requests, successes, input_tokens,
+ cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, total_tokens, actual_cost, estimated_cost,
+ unpriced_requests, duration_ms FROM usage_usagedaily WHERE requests <> 0
+"""
+
+
+def rows_of(sql: str) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return sorted(cursor.fetchall())
+
+
+def assert_rollup_equals_events() -> None:
+    assert rows_of(_ROLLUP) == rows_of(_SUMS)
+
+
+def random_events(organizations: list[Organization], count: int, *, seed: int) -> list[Any]:
+    pick = random.Random(seed)
+    return [
+        finished(
+            pick.choice(organizations),
+            at=AT + timedelta(minutes=pick.randrange(60 * 24 * 40)),
+            operation=pick.choice(["qualification", "research", "embedding"]),
+            model=pick.choice(["gpt-4o-mini", "gpt-5"]),
+            key_owner=pick.choice(["customer", "platform"]),
+            success=pick.random() > 0.2,
+            input_tokens=pick.randrange(5000),
+            cached_input_tokens=pick.randrange(500),
+            cache_write_tokens=pick.randrange(500),
+            output_tokens=pick.randrange(900),
+            reasoning_tokens=pick.randrange(90),
+            duration_ms=pick.randrange(9000),
+            actual_cost=pick.choice([None, Decimal(pick.randrange(10**9)) / 10**12]),
+            estimated_cost=pick.choice([None, Decimal(pick.randrange(10**9)) / 10**12]),
+        )
+        for _ in range(count)
+    ]
+
+
+def test_an_event_becomes_a_row_with_everything_it_said(organization: Organization) -> None:
+    event = finished(
+        organization, cached_input_tokens=3, cache_write_tokens=2, reasoning_tokens=4, actual_cost=Decimal("0.5")
+    )
+    record(started(organization, id=event.id))
+    (row,) = store(event)
+    for name in event.__dataclass_fields__:
+        assert getattr(row, name) == getattr(event, name), name
+    assert row.created_at == AT
+    # 10 uncached + 3 read + 2 written + 5 output; reasoning is a part of output.
+    assert row.total_tokens == 20
+    assert not UsageInbox.objects.exists()
+
+
+def test_an_event_that_comes_twice_counts_once(organization: Organization, caplog: pytest.LogCaptureFixture) -> None:
+    event = finished(organization)
+    store(event, event)
+    store(event)
+    assert AIUsage.objects.count() == 1
+    assert UsageDaily.objects.get().requests == 1
+    assert not UsageInbox.objects.exists()
+    assert not [entry for entry in caplog.records if entry.levelno >= logging.ERROR]
+
+
+@pytest.mark.parametrize("same_batch", [True, False])
+def test_other_figures_under_the_same_id_are_a_loud_conflict(
+    organization: Organization, caplog: pytest.LogCaptureFixture, same_batch: bool
+) -> None:
+    first = finished(organization, output_tokens=5)
+    second = replace(first, output_tokens=500)
+    (row,) = store(first, second) if same_batch else (store(first), store(second))[1]
+    assert row.output_tokens == 5
+    assert str(first.id) in caplog.text
+    assert "other figures" in caplog.text
+    assert_rollup_equals_events()
+
+
+def test_a_cost_with_more_digits_than_the_column_is_no_conflict(
+    organization: Organization, caplog: pytest.LogCaptureFixture
+) -> None:
+    """OpenRouter's JSON floats carry up to 17 digits."""
+    (row,) = store(finished(organization, actual_cost=Decimal("0.00012345678901234567")))
+    assert row.actual_cost == Decimal("0.000123456789")
+    assert caplog.text == ""
+    assert_rollup_equals_events()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"created_at": "not a time"},
+        {"created_at": "infinity"},
+        {"created_at": "9999-12-31T00:00:00+00:00"},
+        {"created_at": None},
+        {"model": None},
+        {"operation": "x" * 41},
+        {"input_tokens": "many"},
+        {"output_tokens": 10**30},
+        {"actual_cost": "1e12"},
+        {"success": None},
+    ],
+    ids=str,
+)
+def test_an_event_that_cannot_be_stored_is_put_aside(organization: Organization, damage: dict[str, Any]) -> None:
+    good = [finished(organization) for _ in range(4)]
+    record(*good[:2])
+    bad = finished(organization)
+    UsageInbox.objects.create(event_id=bad.id, kind="finished", payload=bad.payload() | damage)
+    record(*good[2:])
+    drained = ingest.drain()
+    assert (drained.taken, drained.failed) == (4, 1)
+    assert {row.id for row in AIUsage.objects.all()} == {event.id for event in good}
+    aside = UsageInbox.objects.get()
+    assert aside.event_id == bad.id
+    assert aside.failed_reason
+    assert ingest.drain() == ingest.Drained(taken=0)
+    assert_rollup_equals_events()
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "a\ud800b"], ids=["nul", "lone surrogate"])
+def test_text_that_postgresql_cannot_hold_does_not_stop_the_event(organization: Organization, text: str) -> None:
+    """A provider's words and a caller's model name may hold anything."""
+    (row,) = store(finished(organization, error_message=text, model=text, provider_request_id=text))
+    assert row.error_message[0] == "a"
+    assert row.error_message[-1] == "b"
+
+
+def test_a_lost_end_is_unconfirmed_and_its_truth_may_come_late(organization: Organization) -> None:
+    event = finished(organization)
+    record(started(organization, id=event.id))
+    reconcile()
+    assert not AIUsage.objects.exists(), "a call may take its time"
+
+    UsageInbox.objects.update(received_at=timezone.now() - ingest.UNRECONCILED_AFTER - timedelta(seconds=1))
+    reconcile()
+    row = AIUsage.objects.get()
+    assert (row.state, row.success, row.cost, row.error_code) == ("unreconciled", False, None, "unreconciled")
+    assert UsageDaily.objects.get().unpriced_requests == 1
+    reconcile()
+    assert AIUsage.objects.count() == 1
+
+    store(event)
+    row = AIUsage.objects.get()
+    assert (row.state, row.success, row.cost) == ("final", True, Decimal("0.0001"))
+    assert_rollup_equals_events()
+
+
+@pytest.mark.parametrize("truth_first", [True, False])
+def test_the_truth_stands_whatever_comes_with_it(
+    organization: Organization, truth_first: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Given up and told late, in one batch."""
+    event = finished(organization)
+    given_up = replace(event, state="unreconciled", success=False, estimated_cost=None, output_tokens=0)
+    (row,) = store(event, given_up) if truth_first else store(given_up, event)
+    assert row.state == "final"
+    assert caplog.text == ""
+    store(given_up)
+    assert AIUsage.objects.get().state == "final"
+    assert_rollup_equals_events()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_rollup_equals_the_events(seed: int) -> None:
+    organizations = OrganizationFactory.create_batch(3)
+    events = random_events(organizations, 120, seed=seed)
+    record(*events, *random.Random(seed).sample(events, 30))
+    while ingest.drain(limit=37).taken:
+        pass
+    assert AIUsage.objects.count() == 120
+    assert_rollup_equals_events()
+
+
+def test_late_and_early_events_find_their_month(organization: Organization) -> None:
+    moments = [datetime(2021, 3, 31, 23, 59, 59, 999_000, tzinfo=UTC), datetime(2031, 2, 1, tzinfo=UTC)]
+    store(*(finished(organization, at=moment) for moment in moments))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tableoid::regclass::text FROM usage_aiusage ORDER BY created_at")
+        assert [row[0] for row in cursor.fetchall()] == ["usage_aiusage_2021_03", "usage_aiusage_2031_02"]
+
+
+def test_days_and_months_are_utc(organization: Organization) -> None:
+    """Whatever the session's own time zone says."""
+    boundary = datetime(2026, 12, 1, tzinfo=UTC)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL TIME ZONE 'America/Los_Angeles'")
+    store(finished(organization, at=boundary - timedelta(milliseconds=1)), finished(organization, at=boundary))
+    days = UsageDaily.objects.order_by("day").values_list("day", "requests")
+    assert [(f"{day}", requests) for day, requests in days] == [("2026-11-30", 1), ("2026-12-01", 1)]
+
+
+def test_more_than_one_batch_is_drained_in_one_task(
+    organization: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "BATCH", 3)
+    monkeypatch.setattr(ingest.drain, "__defaults__", (3,))
+    record(*(finished(organization) for _ in range(10)))
+    drain_inbox()
+    assert AIUsage.objects.count() == 10
+
+
+def test_the_payload_is_plain_json(organization: Organization) -> None:
+    event = finished(organization, actual_cost=Decimal("0.000000000001"))
+    payload = json.loads(json.dumps(event.payload()))
+    assert payload["actual_cost"] == "1E-12" or Decimal(payload["actual_cost"]) == Decimal("0.000000000001")
+    assert payload["id"] == str(event.id)
+
+
+def _in_threads(work: list[Callable[[], object]]) -> None:
+    failures: list[BaseException] = []
+
+    def run(one: Callable[[], object]) -> None:
+        try:
+            one()
+        except BaseException as exc:
+            failures.append(exc)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(one,)) for one in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_drainers_side_by_side_count_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    organizations = OrganizationFactory.create_batch(2)
+    events = random_events(organizations, 200, seed=7)
+    record(*events, *events[::3])
+
+    def drain_all() -> None:
+        while ingest.drain(limit=20).taken:
+            pass
+
+    _in_threads([drain_all, drain_all, drain_all])
+    drain_all()
+    assert AIUsage.objects.count() == 200
+    assert not UsageInbox.objects.exists()
+    assert_rollup_equals_events()

@@ -1,0 +1,158 @@
+"""The call path's writes: durable, and never an error for the caller."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from leadagent.tenants.models import Organization
+from tests.usage.factories import finished, record, started, store
+from tests.usage.one_connection import lead_over_test_connection, put_postgresql_away
+from usage import durable, ingest, spool
+from usage.models import AIUsage, UsageInbox
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+
+
+@pytest.fixture
+def spool_file(settings: Settings) -> Path:
+    return Path(settings.USAGE_SPOOL_DIR) / "usage.jsonl"
+
+
+def test_events_wait_on_the_disk_while_postgresql_is_away(
+    organization: Organization, spool_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = finished(organization)
+    put_postgresql_away(monkeypatch)
+    record(started(organization, id=event.id), event)
+    assert len(spool_file.read_bytes().splitlines()) == 2
+    lead_over_test_connection(monkeypatch)
+    ingest.drain()
+    assert AIUsage.objects.get().id == event.id
+    assert not UsageInbox.objects.exists()
+    assert list(spool_file.parent.iterdir()) == []
+
+
+def test_a_replay_that_died_is_repeated_without_harm(
+    organization: Organization, spool_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = finished(organization)
+    put_postgresql_away(monkeypatch)
+    record(event)
+    with monkeypatch.context() as dying:
+        dying.setattr(spool, "done", lambda taken: None)
+        ingest.replay_spool()
+    assert ingest.replay_spool() == 1, "the file is still there"
+    ingest.drain()
+    assert AIUsage.objects.count() == 1
+
+
+def test_new_events_are_kept_while_old_ones_are_replayed(
+    organization: Organization, spool_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_postgresql_away(monkeypatch)
+    record(finished(organization))
+    taken = spool.take()
+    assert taken is not None
+    record(finished(organization))
+    assert len(spool_file.read_bytes().splitlines()) == 1
+    ingest.drain()
+    ingest.drain()
+    assert AIUsage.objects.count() == 2
+
+
+def test_only_one_replays_at_a_time(
+    organization: Organization, spool_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_postgresql_away(monkeypatch)
+    record(finished(organization))
+    with spool.only_replay() as is_mine:
+        assert is_mine
+        assert ingest.replay_spool() == 0
+    assert ingest.replay_spool() == 1
+
+
+def test_a_line_cut_by_a_crash_costs_only_itself(
+    organization: Organization, spool_file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    put_postgresql_away(monkeypatch)
+    record(finished(organization))
+    with spool_file.open("ab") as file:
+        file.write(b'{"event_id": "0190')
+    ingest.drain()
+    assert AIUsage.objects.count() == 1
+    assert "damaged line" in caplog.text
+
+
+def test_an_entry_that_postgresql_refuses_does_not_hold_up_the_others(
+    organization: Organization, spool_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    good, bad = finished(organization), finished(organization)
+    for event in (bad, good):
+        entry = {"event_id": str(event.id), "kind": "finished", "payload": event.payload()}
+        if event is bad:
+            entry["payload"] = event.payload() | {"error_message": "a\x00b"}
+        spool.append(entry)
+    ingest.drain()
+    assert AIUsage.objects.get().id == good.id
+    assert str(bad.id) in caplog.text
+    assert ingest.replay_spool() == 0
+    # It is kept for a person to look at.
+    kept = [json.loads(line) for path in spool_file.parent.iterdir() for line in path.read_text().splitlines()]
+    assert [entry["event_id"] for entry in kept] == [str(bad.id)]
+
+
+def test_a_full_spool_is_told_and_the_call_goes_on(
+    organization: Organization, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    put_postgresql_away(monkeypatch)
+    monkeypatch.setattr(spool, "MAX_BYTES", 100)
+    record(finished(organization), finished(organization))
+    assert "full" in caplog.text
+    assert [entry.levelno for entry in caplog.records if "is lost" in entry.message] == [logging.ERROR]
+
+
+def test_a_disk_that_cannot_be_written_is_told_and_the_call_goes_on(
+    organization: Organization, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    put_postgresql_away(monkeypatch)
+    settings.USAGE_SPOOL_DIR = "/proc/nowhere"
+    record(finished(organization))
+    assert "cannot be written" in caplog.text
+
+
+def test_any_other_failure_is_kept_too(
+    organization: Organization, spool_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("usage.durable.connection", lambda: 1 / 0)
+    record(finished(organization))
+    assert len(spool_file.read_bytes().splitlines()) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_outlives_the_callers_rollback(monkeypatch: pytest.MonkeyPatch) -> None:
+    from django.db import transaction
+
+    from tests.factories import OrganizationFactory
+
+    monkeypatch.undo()
+    organization = OrganizationFactory()
+    with transaction.atomic():
+        record(finished(organization))
+        transaction.set_rollback(True)
+    assert UsageInbox.objects.count() == 1
+    assert store() != []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_pool_follows_the_database_and_closes_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    with durable.connection() as one:
+        assert one.autocommit
+        assert one.execute("SHOW application_name").fetchone() == ("leadagent-usage",)
+    durable.close()
+    durable.close()
+    with durable.connection() as again:
+        assert again.execute("SELECT 1").fetchone() == (1,)

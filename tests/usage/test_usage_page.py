@@ -1,0 +1,104 @@
+"""The usage page: rows, totals, who may see them, and how little it asks of the database."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from html import unescape
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from leadagent.tenants.models import Organization, Role
+from tests.factories import MembershipFactory, OrganizationFactory
+from tests.usage.factories import finished, store
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+
+
+@pytest.fixture
+def address(organization: Organization) -> str:
+    return reverse("usage:dashboard", args=[organization.slug])
+
+
+def client_of(organization: Organization, role: Role = Role.VIEWER) -> Client:
+    client = Client()
+    client.force_login(MembershipFactory(organization=organization, role=role).user)
+    return client
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_every_member_may_look(organization: Organization, address: str, role: Role) -> None:
+    assert client_of(organization, role).get(address).status_code == 200
+    assert client_of(organization, role).post(address).status_code == 405
+
+
+def test_outsiders_find_nothing(address: str) -> None:
+    assert client_of(OrganizationFactory(), Role.ADMIN).get(address).status_code == 404
+
+
+def test_rows_and_totals_of_this_organisation_only(organization: Organization, address: str) -> None:
+    lead, now = uuid4(), datetime.now(UTC)
+    store(
+        finished(organization, at=now, model="gpt-own", actual_cost=Decimal("3.45"), lead_id=lead),
+        finished(organization, at=now, model="gpt-lost", estimated_cost=None, success=False, error_code="stream_cut"),
+        finished(organization, at=now, state="unreconciled", estimated_cost=None, success=False),
+        finished(OrganizationFactory(), at=now, model="gpt-foreign", actual_cost=Decimal("777")),
+    )
+    page = client_of(organization).get(address).content.decode()
+    assert "gpt-own" in page
+    assert "$3.45" in page
+    assert "Answered" in page
+    assert "stream_cut" in page
+    assert "Not confirmed" in page
+    assert "unknown" in page
+    assert "2 without a known price" in page
+    assert reverse("leads:detail", args=[organization.slug, lead]) in page
+    assert "gpt-foreign" not in page
+    assert "777" not in page
+
+
+def test_the_next_page_comes_as_rows(organization: Organization, address: str) -> None:
+    now = datetime.now(UTC)
+    store(*(finished(organization, at=now - timedelta(seconds=n), model=f"model-{n:02}-") for n in range(53)))
+    client = client_of(organization)
+    first = client.get(address)
+    cursor = first.context["log"].next_cursor
+    assert "model-49-" in first.content.decode()
+    more = client.get(address, {"cursor": cursor}, headers={"HX-Request": "true"}).content.decode()
+    assert [f"model-{n}-" in more for n in (49, 50, 51, 52)] == [False, True, True, True]
+    assert "<html" not in more
+    whole = client.get(address, {"cursor": cursor}).content.decode()
+    assert "<html" in whole
+    assert "Newest calls" in whole
+
+
+def test_the_address_in_the_page_leads_to_the_next_rows(organization: Organization, address: str) -> None:
+    """The plus sign of `+00:00` survives the trip through the address."""
+    now = datetime.now(UTC)
+    store(*(finished(organization, at=now - timedelta(seconds=n), model=f"model-{n:02}-") for n in range(52)))
+    client = client_of(organization)
+    found = re.search(r'href="([^"]*cursor=[^"]*)"', client.get(address).content.decode())
+    assert found
+    answer = client.get(unescape(found[1]))
+    assert answer.status_code == 200
+    assert "model-51-" in answer.content.decode()
+
+
+def test_a_damaged_page_address_says_so(organization: Organization, address: str) -> None:
+    answer = client_of(organization).get(address, {"cursor": "x"})
+    assert answer.status_code == 400
+    assert "start again from the first page" in answer.content.decode()
+
+
+def test_thirty_rows_cost_the_queries_of_one(organization: Organization, address: str) -> None:
+    client, now, counts = client_of(organization), datetime.now(UTC), []
+    for events in (1, 29):
+        store(*(finished(organization, at=now, model=f"gpt-{n}", lead_id=uuid4()) for n in range(events)))
+        with CaptureQueriesContext(connection) as asked:
+            client.get(address)
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
