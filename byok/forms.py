@@ -80,6 +80,10 @@ class AIConfigForm(forms.Form):
         pairs = [(prefix, entry.label) for entry in REGISTRY.values() for prefix in entry.key_prefixes]
         return sorted(pairs, key=lambda pair: -len(pair[0]))
 
+    def show_version(self, version: int) -> None:
+        """Render the form again as made from another version than the one that was sent."""
+        self.data = {**{name: self.data.get(name) for name in self.data}, "version": version}
+
     def values(self) -> dict[str, Any]:
         """The cleaned fields as arguments of `save_ai_config`; an empty key keeps the stored one."""
         return {**self.cleaned_data, "api_key": self.cleaned_data["api_key"] or KEEP}

@@ -66,8 +66,7 @@ def _save(request: HtmxHttpRequest, form: AIConfigForm) -> bool:
             "current setup; yours is still in the form. Save again to replace theirs (enter a new key again).",
         )
         # The next save is made in the knowledge of the current one.
-        form.data = form.data.copy()
-        form.data["version"] = str(get_ai_config(request.organization).version)
+        form.show_version(get_ai_config(request.organization).version)
     else:
         return True
     return False

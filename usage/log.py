@@ -11,7 +11,7 @@ from django.db.models import Q
 from leadagent.tenants.models import Organization
 from usage.models import AIUsage
 
-PAGE = 50
+PAGE = 25
 
 
 @dataclass(frozen=True, slots=True)

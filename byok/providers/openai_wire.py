@@ -42,7 +42,7 @@ class OpenAIWireProvider(Provider):
             "admin_api_key": "",
             "organization": "",
             "project": "",
-            "webhook_secret": "",
+            "webhook_secret": "",  # nosec B105
             "base_url": self.base_url,
             "timeout": timeout(),
             "max_retries": 0,
