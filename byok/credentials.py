@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import psycopg
@@ -18,7 +20,18 @@ logger = logging.getLogger(__name__)
 
 # `last_used_at` is for people: to the ten minutes is enough, a write per call is not.
 _COARSE_SECONDS = 600
-_last_noted: dict[UUID, float] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """What this process last wrote about a key, as it was saved at `saved_at`."""
+
+    saved_at: datetime | None
+    status: str
+    written: float
+
+
+_last_noted: dict[UUID, _Noted] = {}
 
 _STATUS_OF = {
     "": CredentialStatus.OK,
@@ -35,17 +48,24 @@ WHERE id = %(id)s
 """
 
 
-def note_outcome(event: CallFinished, *, known_status: str) -> None:
+def note_outcome(event: CallFinished, *, known_status: str, saved_at: datetime | None) -> None:
     """Note a key's last use, and its new status when the provider's answer shows another than the known one.
 
+    `known_status` and `saved_at` are the key's row as it was when the model was resolved;
+    a client that is kept for long is told apart from a newly saved key by the latter.
     Never raises: a call is not failed for its bookkeeping.
     """
     if event.credential_id is None:
         return
     status = _STATUS_OF.get(event.error_code)
-    is_news = status is not None and status != known_status
+    noted = _last_noted.get(event.credential_id)
+    if noted is not None and noted.saved_at == saved_at:
+        known_status = noted.status
+    else:
+        noted = None
     now = time.monotonic()
-    if not is_news and now - _last_noted.get(event.credential_id, float("-inf")) < _COARSE_SECONDS:
+    is_news = status is not None and status != known_status
+    if not is_news and noted is not None and now - noted.written < _COARSE_SECONDS:
         return
     message = None
     if status is not None:
@@ -63,4 +83,4 @@ def note_outcome(event: CallFinished, *, known_status: str) -> None:
     except (psycopg.Error, PoolTimeout):
         logger.warning("the last use of credential %s could not be noted", event.credential_id)
         return
-    _last_noted[event.credential_id] = now
+    _last_noted[event.credential_id] = _Noted(saved_at, status or known_status, now)

@@ -217,7 +217,11 @@ def translated(provider: str) -> Iterator[None]:
         if error is None:
             raise
     if error is not None:
-        raise error
+        try:
+            raise error
+        finally:
+            # Python sets it, because a block's exit runs while the original is being handled.
+            error.__context__ = None
 
 
 def translate(exc: BaseException, provider: str) -> AIError | None:
@@ -226,13 +230,13 @@ def translate(exc: BaseException, provider: str) -> AIError | None:
         return exc
     # By shape, not by import: the openai and anthropic SDKs and pydantic-ai cost seconds to
     # import, and name these the same way.
-    status = getattr(exc, "status_code", None)
-    if isinstance(status, int):
-        response = getattr(exc, "response", None)
-        headers = getattr(response, "headers", None) or {}
-        return error_from_answer(provider, status, getattr(exc, "body", None), headers)
     for link in _chain(exc):
         name = type(link).__name__
+        status = getattr(link, "status_code", None)
+        if isinstance(status, int):
+            response = getattr(link, "response", None)
+            headers = getattr(response, "headers", None) or {}
+            return error_from_answer(provider, status, getattr(link, "body", None), headers)
         if isinstance(link, TimeoutError | asyncio.TimeoutError) or "Timeout" in name:
             return AIError("timeout", provider=provider)
         if name in {

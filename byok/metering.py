@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -35,6 +36,7 @@ class CallContext:
     run_id: UUID | None
     # The key's state when the model was resolved (a `CredentialStatus`), to note a change of it.
     credential_status: str
+    credential_saved_at: datetime | None
     # Off: rows keep tokens and cost only (the organisation's own choice).
     keep_detail: bool
 

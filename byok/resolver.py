@@ -109,6 +109,7 @@ def get_model_for_tenant(
         key_owner=KeyOwner.PLATFORM if on_platform else KeyOwner.CUSTOMER,
         credential_id=credential.id if credential else None,
         credential_status=credential.status if credential else "",
+        credential_saved_at=credential.updated_at if credential else None,
         lead_id=lead,
         run_id=run,
         keep_detail=config.usage_tracking,

@@ -207,7 +207,9 @@ class _Gate:
         recorder.track_ai_usage(event)
         if unbilled and self._reservation is not None:
             quota.release_free_request(self._reservation)
-        credentials.note_outcome(event, known_status=self._context.credential_status)
+        credentials.note_outcome(
+            event, known_status=self._context.credential_status, saved_at=self._context.credential_saved_at
+        )
 
     async def settle_async(self, event: CallFinished, *, unbilled: bool) -> None:
         """As `settle`, in a thread; it is carried through even if the caller is cancelled."""

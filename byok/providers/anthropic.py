@@ -100,7 +100,7 @@ class Anthropic(Provider):
             # A low balance arrives as an invalid request.
             case 400 if "credit balance" in text:
                 return "no_credit"
-            case 400 if "prompt is too long" in text or "context" in text:
+            case 400 if any(words in text for words in ("prompt is too long", "context limit", "context window")):
                 return "context_too_long"
             case _ if kind == "billing_error":
                 return "no_credit"

@@ -39,7 +39,7 @@ class RedisListener:
         self._client.close()
 
     def _listen(self) -> None:
-        with self._client.monitor() as monitor:
+        with self._client.monitor() as monitor:  # type: ignore[no-untyped-call]
             self._ready.set()
             for command in monitor.listen():
                 self.commands.append(str(command["command"]))

@@ -110,7 +110,7 @@ def mutations(envelope: str, other: str) -> Iterator[str]:
             yield ":".join([*parts[:part], standard, *parts[part + 1 :]])
     pick = random.Random(1)
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=:+/ \n\x00é"
-    for _ in range(1500):
+    for _ in range(1700):
         letters = list(envelope)
         letters[pick.randrange(len(letters))] = pick.choice(alphabet)
         yield "".join(letters)
