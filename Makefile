@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.synced
-# Tests of one group (a shared running product) stay in one process.
-PYTEST_ARGS ?= -n 2 --dist loadgroup
+# A file stays in one process: its tests share what they have started.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 
 # Compiled modules halve every start. Who wants none in the checkout gets them beside it.
 ifneq ($(PYTHONDONTWRITEBYTECODE),)

@@ -44,7 +44,7 @@ _UPDATE = """
 UPDATE byok_providercredential SET last_used_at = now(), status = coalesce(%(status)s, status),
 status_message = coalesce(%(message)s, status_message),
 checked_at = CASE WHEN %(status)s::text IS NULL THEN checked_at ELSE now() END
-WHERE id = %(id)s
+WHERE id = %(id)s AND (%(saved_at)s::timestamptz IS NULL OR updated_at = %(saved_at)s)
 """
 
 
@@ -76,6 +76,8 @@ def note_outcome(event: CallFinished, *, known_status: str, saved_at: datetime |
                 _UPDATE,
                 {
                     "id": event.credential_id,
+                    # What became of a replaced key says nothing about the one that took its place.
+                    "saved_at": saved_at,
                     "status": status.value if status else None,
                     "message": message,
                 },

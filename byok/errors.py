@@ -68,32 +68,32 @@ KINDS = _kinds(
         "rate_limited",
         False,
         False,
-        "{provider} limits how many requests this account may make, and the limit is reached. It is tried "
-        "again on its own; a higher limit comes with a higher tier at {provider}.",
+        "{provider} limits how many requests this account may make, and the limit is reached. That usually "
+        "passes within minutes; a higher limit comes with a higher tier at {provider}.",
     ),
     ErrorKind(
         "overloaded",
         False,
         False,
-        "{provider} is overloaded at the moment. It is tried again on its own.",
+        "{provider} is overloaded at the moment. That usually passes within minutes.",
     ),
     ErrorKind(
         "timeout",
         False,
         False,
-        "{provider} did not answer in time. It is tried again on its own.",
+        "{provider} did not answer in time. That usually passes within minutes.",
     ),
     ErrorKind(
         "unreachable",
         False,
         False,
-        "{provider} could not be reached. It is tried again on its own.",
+        "{provider} could not be reached. That usually passes within minutes.",
     ),
     ErrorKind(
         "bad_response",
         False,
         False,
-        "{provider} sent an answer that could not be read. It is tried again on its own.",
+        "{provider} sent an answer that could not be read. Trying once more often helps.",
     ),
     ErrorKind(
         "content_refused",
@@ -135,7 +135,7 @@ KINDS = _kinds(
         "quota_unavailable",
         False,
         False,
-        "The free tier could not be counted just now, so the request was not sent. It is tried again on its own.",
+        "The free tier could not be counted just now, so the request was not sent. That usually passes within minutes.",
     ),
     ErrorKind(
         "budget_exhausted",

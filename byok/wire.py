@@ -230,6 +230,9 @@ class _Gate:
 
 def _is_within(url: httpx2.URL, base: httpx2.URL) -> bool:
     prefix = base.path.rstrip("/") + "/"
+    # `path` is decoded: an encoded ".." would lead out of the prefix at the provider's end.
+    if ".." in url.path.split("/"):
+        return False
     return (url.scheme, url.host, url.port) == (
         base.scheme,
         base.host,
@@ -262,7 +265,8 @@ class _Failure:
             return cls(type(exc))
         # Its message may quote a header: the kind is all that is told.
         logger.error("the transport failed with %s", type(exc).__name__)
-        return cls(httpx2.LocalProtocolError)
+        # Nobody knows how far it came: what may have been billed is not taken for unsent.
+        return cls(httpx2.ReadError)
 
     @property
     def nothing_sent(self) -> bool:
@@ -327,13 +331,7 @@ async def _send_async(
 
 def _wire_copy(request: httpx2.Request, context: CallContext, secret: str, body: bytes) -> httpx2.Request:
     headers = request.headers.copy()
-    for name in (
-        "authorization",
-        "x-api-key",
-        "cookie",
-        "content-length",
-        "transfer-encoding",
-    ):
+    for name in _NEVER_FORWARDED:
         headers.pop(name, None)
     headers.update(REGISTRY[context.provider].auth_headers(secret))
     # We read the answer on its way through; compressed, a stream would also arrive in lumps.

@@ -65,7 +65,11 @@ def bring() -> None:
 
 
 def _by_npm() -> bool:
-    npm = ["npm"] if shutil.which("npm") else [_uv(), "tool", "run", "--quiet", "--python", sys.executable, "--from", _NODE_WHEEL, "npm"]
+    npm = (
+        ["npm"]
+        if shutil.which("npm")
+        else [_uv(), "tool", "run", "--quiet", "--python", sys.executable, "--from", _NODE_WHEEL, "npm"]
+    )
     if not _succeeds([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]):
         return False
     _unpack()
@@ -111,7 +115,13 @@ def _succeeds(words: list[str]) -> bool:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:
         done = subprocess.run(
-            words, cwd=REPOSITORY, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            words,
+            cwd=REPOSITORY,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except OSError as error:
         print(f"{words[0]}: {error.strerror}", file=sys.stderr)

@@ -44,7 +44,7 @@ def stop_marked(marker: str) -> int:
     for pid in first:
         _signal(pid, _STOP_SIGNALS.get(_command(pid), signal.SIGTERM))
     deadline = time.monotonic() + _PATIENCE
-    while left := set(find_marked(marker)):
+    while (left := set(find_marked(marker))) and time.monotonic() < deadline + _PATIENCE:
         if time.monotonic() > deadline:
             for pid in left:
                 _signal(pid, signal.SIGKILL)

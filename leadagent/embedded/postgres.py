@@ -7,8 +7,9 @@ import shutil
 import signal
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote
 
 import psycopg
 
@@ -58,7 +59,7 @@ def start_postgres(state: State, runner: Runner, *, durable: bool = True) -> str
         stop_signal=signal.SIGINT,
     )
     runner.wait_until(lambda: _answers(sockets), seconds=120, what="The embedded PostgreSQL did not answer")
-    return f"postgres://{NAME}@/{NAME}?{urlencode({'host': str(sockets)})}"
+    return f"postgres://{NAME}@/{NAME}?host={quote(str(sockets))}"
 
 
 def _site_packages() -> Path:
@@ -161,7 +162,10 @@ def _check_version(data: Path) -> None:
 
 
 def _forget_dead_server(data: Path) -> None:
-    """Remove what a killed server left: its number may belong to another process by now, which would bar the start."""
+    """Make way where a killed server's number belongs to another process by now, which would bar the start.
+
+    Where it belongs to none, PostgreSQL makes sure by itself that nobody uses the data.
+    """
     deadline = time.monotonic() + 10
     # The server's helpers notice a moment later that it is gone.
     while (still_there := next(find_working_in(data), None)) and time.monotonic() < deadline:
@@ -170,7 +174,10 @@ def _forget_dead_server(data: Path) -> None:
         raise CannotStart(
             f"Another PostgreSQL (process {still_there}) uses {data} and was not started from here: stop it first."
         )
-    (data / "postmaster.pid").unlink(missing_ok=True)
+    left = data / "postmaster.pid"
+    with suppress(FileNotFoundError, ValueError):
+        if Path("/proc", str(int(left.read_text().splitlines()[0]))).exists():
+            left.unlink()
 
 
 def _make_cluster(data: Path, programs: Path, account: Account, runner: Runner, *, durable: bool) -> None:
@@ -200,6 +207,8 @@ def _socket_directory(state: State, account: Account) -> Path:
         _give(sockets, account)
         if account.can("test", "-w", sockets):
             break
+    for left in sockets.iterdir():
+        left.unlink()
     return sockets
 
 

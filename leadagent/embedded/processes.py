@@ -24,6 +24,9 @@ from leadagent.embedded.errors import CannotStart, ProcessFailed
 from leadagent.embedded.orphans import MARKER_NAME, stop_marked
 from leadagent.embedded.terminal import Terminal
 
+# Seconds that a program has for stopping when it is asked.
+PATIENCE = 15.0
+_SERVERS = frozenset({"postgres", "redis"})
 _POLL = 0.05
 _TAIL_LINES = 15
 
@@ -112,7 +115,10 @@ class Runner:
         stop_signal: signal.Signals = signal.SIGTERM,
         relayed: bool = False,
     ) -> Child:
-        """Start a program; `prefix` is put before it (a change of user), its lines go to `<name>.log`, and `relayed` ones to the terminal."""
+        """Start a program; `prefix` is put before it (a change of user).
+
+        Its lines go to `<name>.log`, and with `relayed` its warnings to the terminal too.
+        """
         # The kernel ends it with the runner, even after a kill -9. It comes last in the
         # prefix because a change of user would take it back.
         tied = [self._setpriv, "--pdeathsig", stop_signal.name.removeprefix("SIG")] if self._setpriv else []
@@ -154,12 +160,12 @@ class Runner:
             self._look_around(pause=0.2)
 
     def stop(self) -> None:
-        """Stop all programs, the last started first, with force where asking does not help; then look for strays."""
-        for names, patience in ((None, 12.0), (frozenset({"postgres", "redis"}), 20.0)):
-            chosen = [c for c in self._children if (names is None) == (c.name not in {"postgres", "redis"})]
+        """Stop all programs, the servers after those that use them, with force where asking does not help."""
+        for servers in (False, True):
+            chosen = [child for child in self._children if (child.name in _SERVERS) is servers]
             for child in reversed(chosen):
                 _send(child, child.stop_signal, group=False)
-            _wait(chosen, patience)
+            _wait(chosen, PATIENCE)
             for child in chosen:
                 _send(child, signal.SIGKILL, group=True)
             _wait(chosen, 5.0)

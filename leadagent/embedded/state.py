@@ -79,8 +79,12 @@ class State:
                 f"Lead Agent is running already from {self.path}{f' at {where}' if where else ''}: stop it first, "
                 "or set LEADAGENT_STATE_DIR and PORT to run another one beside it."
             ) from None
-        self.write_address("")
-        self.secrets = self._read_or_make_secrets()
+        try:
+            self.write_address("")
+            self.secrets = self._read_or_make_secrets()
+        except BaseException:
+            self._lock.close()
+            raise
 
     @property
     def marker(self) -> str:

@@ -4,12 +4,13 @@ import queue
 import re
 import sys
 import threading
+from contextlib import suppress
 from typing import Any
 
 from honcho.printer import Printer
 
 # The head of a log line of Python or gunicorn that wants attention. The lines that belong to it are in the log file.
-_WANTS_ATTENTION = re.compile(r".{0,50}\b(?:WARNING|ERROR|CRITICAL)\b")
+_WANTS_ATTENTION = re.compile(r"\S+ \S+ (?:\S+ )?(?:\[\d+\] )?\[?(?:WARNING|ERROR|CRITICAL)\b")
 _CLOSE = object()
 
 
@@ -32,15 +33,14 @@ class Terminal:
             self._put(message)
 
     def close(self) -> None:
-        """Print what waits, for two seconds at most."""
-        self._put(_CLOSE)
-        self._thread.join(timeout=2)
+        """Print what waits, for a few seconds at most."""
+        with suppress(queue.Full):
+            self._waiting.put(_CLOSE, timeout=2)
+            self._thread.join(timeout=2)
 
     def _put(self, item: Any) -> None:
-        try:
+        with suppress(queue.Full):
             self._waiting.put_nowait(item)
-        except queue.Full:
-            pass
 
     def _print_all(self) -> None:
         while (item := self._waiting.get()) is not _CLOSE:

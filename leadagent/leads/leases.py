@@ -7,7 +7,7 @@ cannot overwrite its successor, and a step that has succeeded never runs again.
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -129,8 +129,12 @@ def fail_step(claim: Claim, failure: StepFailure) -> timedelta | None:
     now = timezone.now()
     with transaction.atomic():
         run, step = _locked(claim)
-        if failure.permanent or step.attempts >= MAX_ATTEMPTS:
+        if failure.permanent:
             _end_step(run, step, failure, now)
+            return None
+        if step.attempts >= MAX_ATTEMPTS:
+            given_up = f"{failure.sentence} It was tried {MAX_ATTEMPTS} times; resume the run to try again."
+            _end_step(run, step, replace(failure, sentence=given_up), now)
             return None
         pause = _pause_before_retry(step.attempts, failure.retry_after)
         _held(claim).update(

@@ -13,13 +13,14 @@ _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("ta
 def report_html(text: str) -> SafeString:
     """`text` as safe HTML. Headings start at the third level, below those of the page; images are left out."""
     tokens = _markdown.parse(text)
-    for token in tokens:
-        if token.type in ("heading_open", "heading_close"):
-            token.tag = _lower(token)
+    headings = [token for token in tokens if token.type in ("heading_open", "heading_close")]
+    highest = min((_level(token) for token in headings), default=1)
+    for token in headings:
+        token.tag = f"h{min(_level(token) - highest + 3, 6)}"
     html = _markdown.renderer.render(tokens, _markdown.options, {})
     safe = nh3.clean(html, tags=_TAGS, attributes={"a": {"href"}}, url_schemes={"https", "http", "mailto"})
     return mark_safe(safe)  # noqa: S308 # nosec B308 B703 - cleaned on the line above
 
 
-def _lower(token: Token) -> str:
-    return f"h{min(int(token.tag[1]) + 2, 6)}"
+def _level(token: Token) -> int:
+    return int(token.tag[1])

@@ -28,6 +28,7 @@ OPENAI_CHAT: dict[str, Any] = {
 OPENROUTER_CHAT: dict[str, Any] = OPENAI_CHAT | {
     "id": "gen-1",
     "model": "openai/gpt-4o-mini",
+    "provider": "OpenAI",
     "usage": OPENAI_CHAT["usage"] | {"cost": 0.00123},
 }
 ANTHROPIC_USAGE = {
@@ -65,7 +66,11 @@ def _openai_events(final: dict[str, Any]) -> list[bytes]:
     ]
     events.append(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": None})
     events.append(head | {"choices": [], "usage": final["usage"]})
-    return [b": OPENROUTER PROCESSING\n\n", *(b"data: %s\n\n" % json.dumps(e).encode() for e in events), b"data: [DONE]\n\n"]
+    return [
+        b": OPENROUTER PROCESSING\n\n",
+        *(b"data: %s\n\n" % json.dumps(e).encode() for e in events),
+        b"data: [DONE]\n\n",
+    ]
 
 
 def _anthropic_events() -> list[bytes]:

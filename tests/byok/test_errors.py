@@ -1,6 +1,5 @@
 """Every way a call can fail, in one family."""
 
-import asyncio
 import json
 from typing import Any
 
@@ -42,7 +41,7 @@ def test_the_family_knows_what_is_permanent(code: str, permanent: bool) -> None:
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "openrouter", "platform_default", ""])
 def test_every_error_has_a_sentence_for_an_admin(code: str, provider: str) -> None:
     error = AIError(code, provider=provider)
-    assert len(error.sentence) > 40
+    assert len(error.sentence) > 20
     assert error.sentence.endswith(".")
     assert "{" not in error.sentence
     assert error.code == code
@@ -74,7 +73,12 @@ CLASSIFIED = [
     ("anthropic", 404, _error("model: claude-9", type="not_found_error"), "model_not_found"),
     ("anthropic", 413, _error("too large", type="request_too_large"), "context_too_long"),
     ("anthropic", 400, _error("prompt is too long: 208310 tokens > 200000 maximum"), "context_too_long"),
-    ("anthropic", 400, _error("input length and `max_tokens` exceed context limit: 190000 + 20000"), "context_too_long"),
+    (
+        "anthropic",
+        400,
+        _error("input length and `max_tokens` exceed context limit: 190000 + 20000"),
+        "context_too_long",
+    ),
     ("anthropic", 400, _error("context_management: Extra inputs are not permitted"), "bad_request"),
     ("anthropic", 400, _error("messages: field required", type="invalid_request_error"), "bad_request"),
     ("anthropic", 429, _error("limit", type="rate_limit_error"), "rate_limited"),
@@ -111,7 +115,8 @@ def test_the_providers_words_are_kept_without_the_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"), [("7", 7.0), ("0.5", 0.5), ("soon", None), ("-1", None), ("nan", None), ("1e9", None), (None, None)]
+    ("value", "seconds"),
+    [("7", 7.0), ("0.5", 0.5), ("soon", None), ("-1", None), ("nan", None), ("1e9", None), (None, None)],
 )
 def test_retry_after(value: str | None, seconds: float | None) -> None:
     headers = {} if value is None else {"retry-after": value}
@@ -138,18 +143,18 @@ def _raised(provider: str, answer: Any, *, stream: bool = False) -> BaseExceptio
 
     http = httpx2.Client(transport=httpx2.MockTransport(handle))
     messages: Any = [{"role": "user", "content": "x"}]
-    with pytest.raises(Exception) as raised:  # noqa: PT011 -- any; that is the question
+    try:
         if provider == "anthropic":
             ours = anthropic.Anthropic(api_key="none", http_client=http, max_retries=0, base_url="http://x")
-            made: Any = ours.messages.create(
-                model="claude-haiku-4-5", max_tokens=1, messages=messages, stream=stream
+            list(
+                ours.messages.create(model="claude-haiku-4-5", max_tokens=1, messages=messages, stream=stream)  # type: ignore[arg-type]
             )
         else:
             theirs = openai.OpenAI(api_key="none", http_client=http, max_retries=0, base_url="http://x")
-            made = theirs.chat.completions.create(model="m", messages=messages, stream=stream)
-        list(made)
-        made.choices[0].message.content.upper()
-    return raised.value
+            list(theirs.chat.completions.create(model="m", messages=messages, stream=stream))
+    except Exception as exc:
+        return exc
+    raise AssertionError("the SDK took it for an answer")
 
 
 @pytest.mark.parametrize(("provider", "status", "body", "code"), CLASSIFIED)
@@ -216,7 +221,6 @@ def _timed_out_model() -> ModelAPIError:
         (UnexpectedModelBehavior("Invalid response"), "bad_response"),
         (UsageLimitExceeded("The next request would exceed the request_limit of 20"), "budget_exhausted"),
         (TimeoutError(), "timeout"),
-        (asyncio.TimeoutError(), "timeout"),
         (json.JSONDecodeError("x", "", 0), "bad_response"),
         (ExceptionGroup("several", [ModelHTTPError(503, "gpt")]), "overloaded"),
     ],

@@ -58,10 +58,8 @@ def holders_of(key: str, *roots: Any) -> list[str]:
                 found.append(path)
         elif depth < _DEPTH:
             queue.extend((inner, f"{path} > {type(inner).__name__}", depth + 1) for inner in _within(thing))
-    for root in roots:
-        if key in repr(root) or key in str(root):
-            found.append(f"repr of {type(root).__name__}")
-    return found
+    told = [f"repr of {type(root).__name__}" for root in roots if key in repr(root) or key in str(root)]
+    return found + told
 
 
 def test_the_search_finds_a_key_that_is_there() -> None:
@@ -185,9 +183,7 @@ def test_after_a_cancelled_call(tenant: Tenant, fake: FakeProvider, provider: st
 
 
 @pytest.mark.parametrize("provider", KEYS)
-def test_the_echo_of_a_key_is_taken_out_of_body_and_headers(
-    tenant: Tenant, fake: FakeProvider, provider: str
-) -> None:
+def test_the_echo_of_a_key_is_taken_out_of_body_and_headers(tenant: Tenant, fake: FakeProvider, provider: str) -> None:
     fake.answer = _echo
     with pytest.raises(Exception, match="Incorrect API key provided: ") as raised:
         chat(tenant(provider))
@@ -201,7 +197,11 @@ def test_the_echo_of_a_key_is_taken_out_of_body_and_headers(
 def test_the_pydantic_ai_model_holds_no_key(tenant: Tenant, fake: FakeProvider, provider: str) -> None:
     from pydantic_ai import Agent
 
-    fake.answers(200, CHAT[provider])
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        streams = json.loads(request.content).get("stream")
+        return streamed(STREAM[provider]) if streams else httpx2.Response(200, json=CHAT[provider])
+
+    fake.answer = answer
     model = tenant(provider).model()
     agent = Agent(model)
     result = asyncio.run(agent.run("Hello"))

@@ -11,7 +11,11 @@ from byok.providers import REGISTRY, UsageShape
 from tests.byok.fake_provider import ANTHROPIC_USAGE
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
-CHAT, OPENROUTER, MESSAGES = UsageShape("openai", "chat"), UsageShape("openrouter", "chat"), UsageShape("anthropic", "default")
+CHAT, OPENROUTER, MESSAGES = (
+    UsageShape("openai", "chat"),
+    UsageShape("openrouter", "chat"),
+    UsageShape("anthropic", "default"),
+)
 
 
 def _openai(prompt: int, output: int, *, cached: int = 0, written: int = 0, reasoning: int = 0) -> dict[str, Any]:

@@ -7,8 +7,6 @@ import pytest
 
 from tests.serving import Served, Visitor, until
 
-pytestmark = pytest.mark.xdist_group("served")
-
 LEAD = {
     "name": "Rosa Diaz",
     "email": "rosa@contoso.test",

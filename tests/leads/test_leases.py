@@ -122,6 +122,7 @@ def test_a_passing_failure_is_tried_again_after_a_growing_pause() -> None:
     assert timedelta(seconds=16) <= pauses[1] <= timedelta(seconds=24)
     run.refresh_from_db()
     assert (run.status, run.error_code) == (RunStatus.FAILED, "timeout")
+    assert run.error_sentence == f"{SLOW.sentence} It was tried 3 times; resume the run to try again."
     assert WorkflowRun.objects.get(pk=run.pk).lead.status == LeadStatus.ATTENTION
 
 

@@ -65,6 +65,14 @@ def test_a_report_runs_and_loads_nothing(hostile: str) -> None:
     assert not any(attrs for _, attrs in found)
 
 
+def test_headings_begin_below_those_of_the_page() -> None:
+    html = report_html("## Summary\n\ntext\n\n### Detail\n\n###### Deep")
+
+    assert "<h3>Summary</h3>" in html
+    assert "<h4>Detail</h4>" in html
+    assert "<h6>Deep</h6>" in html
+
+
 def test_an_image_becomes_a_link_at_most() -> None:
     html = report_html("![pixel](https://spy.example/pixel)")
 

@@ -7,6 +7,7 @@ function makes the row in the organisation it is given and returns the rest of t
 from collections.abc import Callable
 from typing import Any
 
+from byok.config import save_ai_config
 from leadagent.leads.intake import take_in
 from leadagent.leads.models import Document, EmailDraft, LeadSource, WorkflowRun
 from leadagent.tenants.membership import invite
@@ -54,12 +55,20 @@ def _document(organization: Organization) -> dict[str, Any]:
     return {"document_id": document.pk}
 
 
+def _stored_key(organization: Organization) -> dict[str, Any]:
+    save_ai_config(
+        organization, provider="openai", chat_model="gpt-4o", api_key="sk-proj-0123456789abcdef0123456789wxyz"
+    )
+    return {"provider": "openai"}
+
+
 ROUTE_KWARGS: dict[str, MakeRow] = {
     "tenants:member_role": _member,
     "tenants:member_remove": _member,
     "tenants:invitation_resend": _invitation,
     "tenants:invitation_withdraw": _invitation,
     "tenants:token_revoke": _token,
+    "byok:remove_key": _stored_key,
     "leads:detail": _lead,
     "leads:run_start": _lead,
     "leads:run_resume": _run_id,

@@ -21,21 +21,19 @@ def event_id_at(moment: datetime) -> UUID:
 
 
 def started(organization: Organization, *, at: datetime | None = None, **fields: Any) -> CallStarted:
-    return CallStarted(
-        **{
-            "id": event_id_at(at or AT),
-            "organization_id": organization.pk,
-            "operation": "qualification",
-            "provider": "openai",
-            "model": "gpt-4o-mini",
-            "key_owner": "customer",
-            "credential_id": None,
-            "lead_id": None,
-            "run_id": None,
-            "streamed": False,
-        }
-        | fields
-    )
+    values: dict[str, Any] = {
+        "id": event_id_at(at or AT),
+        "organization_id": organization.pk,
+        "operation": "qualification",
+        "provider": "openai",
+        "model": "gpt-4o-mini",
+        "key_owner": "customer",
+        "credential_id": None,
+        "lead_id": None,
+        "run_id": None,
+        "streamed": False,
+    }
+    return CallStarted(**values | fields)
 
 
 def finished(organization: Organization, *, at: datetime | None = None, **fields: Any) -> CallFinished:

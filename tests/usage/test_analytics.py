@@ -46,7 +46,11 @@ def test_totals_of_a_half_open_period(used: Organization) -> None:
     totals = get_total_cost_by_period(used, *NOVEMBER)
     assert (totals.requests, totals.successes, totals.failures) == (5, 4, 1)
     # 0.5 + 2 + 0 were reported; 0.25 is estimated where nothing was reported.
-    assert (totals.actual_cost, totals.estimated_cost, totals.cost) == (Decimal("2.5"), Decimal("0.25"), Decimal("2.75"))
+    assert (totals.actual_cost, totals.estimated_cost, totals.cost) == (
+        Decimal("2.5"),
+        Decimal("0.25"),
+        Decimal("2.75"),
+    )
     assert totals.unpriced_requests == 1
     # Each has 10 in and 5 out.
     assert (totals.input_tokens, totals.output_tokens, totals.total_tokens) == (50, 25, 75)

@@ -15,6 +15,7 @@ from django.urls import reverse
 from leadagent.tenants.models import Organization, Role
 from tests.factories import MembershipFactory, OrganizationFactory
 from tests.usage.factories import finished, store
+from usage.log import PAGE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
 
@@ -63,13 +64,13 @@ def test_rows_and_totals_of_this_organisation_only(organization: Organization, a
 
 def test_the_next_page_comes_as_rows(organization: Organization, address: str) -> None:
     now = datetime.now(UTC)
-    store(*(finished(organization, at=now - timedelta(seconds=n), model=f"model-{n:02}-") for n in range(53)))
+    store(*(finished(organization, at=now - timedelta(seconds=n), model=f"model-{n:02}-") for n in range(PAGE + 3)))
     client = client_of(organization)
     first = client.get(address)
     cursor = first.context["log"].next_cursor
-    assert "model-49-" in first.content.decode()
+    assert f"model-{PAGE - 1}-" in first.content.decode()
     more = client.get(address, {"cursor": cursor}, headers={"HX-Request": "true"}).content.decode()
-    assert [f"model-{n}-" in more for n in (49, 50, 51, 52)] == [False, True, True, True]
+    assert [f"model-{PAGE + n}-" in more for n in (-1, 0, 1, 2)] == [False, True, True, True]
     assert "<html" not in more
     whole = client.get(address, {"cursor": cursor}).content.decode()
     assert "<html" in whole
@@ -79,13 +80,13 @@ def test_the_next_page_comes_as_rows(organization: Organization, address: str) -
 def test_the_address_in_the_page_leads_to_the_next_rows(organization: Organization, address: str) -> None:
     """The plus sign of `+00:00` survives the trip through the address."""
     now = datetime.now(UTC)
-    store(*(finished(organization, at=now - timedelta(seconds=n), model=f"model-{n:02}-") for n in range(52)))
+    store(*(finished(organization, at=now - timedelta(seconds=n), model=f"model-{n:02}-") for n in range(PAGE + 1)))
     client = client_of(organization)
     found = re.search(r'href="([^"]*cursor=[^"]*)"', client.get(address).content.decode())
     assert found
     answer = client.get(unescape(found[1]))
     assert answer.status_code == 200
-    assert "model-51-" in answer.content.decode()
+    assert f"model-{PAGE}-" in answer.content.decode()
 
 
 def test_a_damaged_page_address_says_so(organization: Organization, address: str) -> None:
