@@ -54,8 +54,7 @@ class CallStarted:
     def payload(self) -> dict[str, Any]:
         """The event as JSON: ids and sums as text, nothing rounded."""
         return {"created_at": time_of(self.id).isoformat()} | {
-            name: _storable(value)
-            for name, value in asdict(self).items()
+            name: _storable(value) for name, value in asdict(self).items()
         }
 
 

@@ -64,12 +64,14 @@ _RECORD = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
 
 _STAGE = f"CREATE TEMP TABLE IF NOT EXISTS usage_stage ({_RECORD}, seq bigint) ON COMMIT DROP; TRUNCATE usage_stage"
 
+# Picked once: as a plain subquery a plan may run it again, and each run locks further rows.
 _TAKE = f"""
-WITH taken AS (
-    DELETE FROM usage_usageinbox WHERE seq IN (
-        SELECT seq FROM usage_usageinbox WHERE kind = 'finished' AND failed_reason = ''
-        ORDER BY seq LIMIT %s FOR UPDATE SKIP LOCKED
-    ) RETURNING seq, payload
+WITH picked AS MATERIALIZED (
+    SELECT seq FROM usage_usageinbox WHERE kind = 'finished' AND failed_reason = ''
+    ORDER BY seq LIMIT %s FOR UPDATE SKIP LOCKED
+), taken AS (
+    DELETE FROM usage_usageinbox AS inbox USING picked WHERE inbox.seq = picked.seq
+    RETURNING inbox.seq, inbox.payload
 )
 INSERT INTO usage_stage ({_NAMES}, seq)
 SELECT {", ".join(f"event.{name}" for name in _COLUMNS)}, taken.seq

@@ -146,9 +146,7 @@ def _raised(provider: str, answer: Any, *, stream: bool = False) -> BaseExceptio
     try:
         if provider == "anthropic":
             ours = anthropic.Anthropic(api_key="none", http_client=http, max_retries=0, base_url="http://x")
-            list(
-                ours.messages.create(model="claude-haiku-4-5", max_tokens=1, messages=messages, stream=stream)  # type: ignore[arg-type]
-            )
+            list(ours.messages.create(model="claude-haiku-4-5", max_tokens=1, messages=messages, stream=stream))
         else:
             theirs = openai.OpenAI(api_key="none", http_client=http, max_retries=0, base_url="http://x")
             list(theirs.chat.completions.create(model="m", messages=messages, stream=stream))

@@ -248,12 +248,13 @@ def test_an_unknown_model_has_an_unknown_cost(tenant: Tenant, fake: FakeProvider
     assert (row.model, row.cost, row.success, row.total_tokens) == ("imaginary-1", None, True, 1500)
 
 
-def test_openrouters_upstream_bill_that_is_not_told_is_unknown(tenant: Tenant, fake: FakeProvider, rows: Rows) -> None:
-    """Neither the fee alone nor a list price is what this call cost."""
+def test_openrouters_fee_alone_is_not_taken_for_the_cost(tenant: Tenant, fake: FakeProvider, rows: Rows) -> None:
+    """Billed upstream too, and not told how much: no actual cost, only the list price as an estimate."""
     fake.answers(200, OPENROUTER_CHAT | {"usage": OPENROUTER_CHAT["usage"] | {"cost": 0, "is_byok": True}})
     chat(tenant("openrouter"))
     (row,) = rows()
     assert row.actual_cost is None
+    assert row.estimated_cost == Decimal("0.00042")
     assert row.total_tokens == 1500
 
 

@@ -10,76 +10,97 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
 import redis
 
+from leadagent.embedded.postgres import start_postgres
+from leadagent.embedded.processes import Runner
+from leadagent.embedded.redis import start_redis
+from leadagent.embedded.state import State
 from tests.embedded.product import Product, alive, marked, wait_until
 
 
+@dataclass(frozen=True)
+class FirstRun:
+    """What was seen of the first start on an empty directory, until it was stopped by SIGTERM."""
+
+    state: Path
+    output: str
+    address: str
+    password: str
+    second: tuple[int, str]
+    listening: set[tuple[str, int]]
+    processes: dict[int, str]
+    returncode: int
+    left_behind: dict[int, str]
+
+
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state directory that the first start below has filled: the others start warm on it."""
-    base = tmp_path_factory.mktemp("kept")
-    first = Product(base / "state", output=base / "first.out")
+def first(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
+    base = tmp_path_factory.mktemp("first")
+    product = Product(base / "state", output=base / "out")
     try:
-        first.wait_until_ready()
-        with _database(first) as connection:
-            connection.execute("CREATE TABLE kept_by_a_test (word text)")
-            connection.execute("INSERT INTO kept_by_a_test VALUES ('here')")
-        (base / "password").write_text(first.password)
-    finally:
-        first.stop()
-    assert marked(base / "state") == set()
-    return base / "state"
-
-
-def test_from_an_empty_directory_to_ready_and_back_to_nothing(tmp_path: Path) -> None:
-    product = Product(tmp_path / "state", output=tmp_path / "out").wait_until_ready()
-    try:
-        for login in ("admin@demo.test", "member@demo.test", "viewer@demo.test", "support@demo.test"):
-            assert f"Login: {login}\n" in product.output
+        product.wait_until_ready()
         with urllib.request.urlopen(f"{product.address}/readyz", timeout=10) as answer:
             assert json.load(answer)["status"] == "ready"
         _sign_in(product)
-        # Loopback only, and nothing but the web process listens on the network.
-        assert _listening(product) == {("0100007F", product.port)}
-        assert oct((product.state / "secrets.json").stat().st_mode)[-3:] == "600"
-
-        second = Product(product.state, output=tmp_path / "second.out")
-        assert second.wait_for_end() == 2
-        assert second.output.count("\n") == 1
-        assert f"running already from {product.state} at {product.address}" in second.output
-
-        processes = product.processes()
-        for program in ("postgres", "redis-server", "gunicorn", "celery", " beat "):
-            assert any(program in line for line in processes.values()), processes
+        with _database(product) as connection:
+            connection.execute("CREATE TABLE kept_by_a_test AS SELECT 'here' AS word")
+        second = Product(product.state, output=base / "second.out")
+        refused = second.wait_for_end(), second.output
+        listening, processes = _listening(product), product.processes()
     finally:
         returncode = product.stop(signal.SIGTERM)
-    assert returncode == 0, product.output
-    assert alive(processes) == {}
-    assert marked(product.state) == set()
-    assert _listening(product) == set()
-    assert not list(product.state.rglob("*.sock"))
+    return FirstRun(
+        state=product.state,
+        output=product.output,
+        address=product.address,
+        password=product.password,
+        second=refused,
+        listening=listening,
+        processes=processes,
+        returncode=returncode,
+        left_behind=alive(processes),
+    )
 
 
-def test_a_second_run_keeps_the_data_and_ctrl_c_ends_it(kept: Path, tmp_path: Path) -> None:
-    product = Product(kept, output=tmp_path / "out").wait_until_ready()
+def test_from_an_empty_directory_to_ready(first: FirstRun) -> None:
+    for login in ("admin@demo.test", "member@demo.test", "viewer@demo.test", "support@demo.test"):
+        assert f"Login: {login}\n" in first.output
+    for program in ("postgres", "redis-server", "gunicorn", " worker ", " beat "):
+        assert any(program in line for line in first.processes.values()), first.processes
+    # Loopback only, and nothing but the web process listens on the network.
+    assert first.listening == {("0100007F", int(first.address.rpartition(":")[2]))}
+    assert (first.state / "secrets.json").stat().st_mode & 0o077 == 0
+
+
+def test_sigterm_leaves_nothing_behind(first: FirstRun) -> None:
+    assert first.returncode == 0, first.output
+    assert first.left_behind == {}
+    assert marked(first.state) == set()
+    assert not (first.state / "sockets").exists()
+    address, _, port = first.address.removeprefix("http://").partition(":")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address, int(port))).close()
+
+
+def test_a_second_runner_on_the_same_directory_is_refused(first: FirstRun) -> None:
+    returncode, output = first.second
+    assert returncode == 2
+    assert output.count("\n") == 1
+    assert f"running already from {first.state} at {first.address}: stop it first" in output
+
+
+def test_the_next_run_keeps_the_data_and_after_kill_9_the_kernel_ends_all(first: FirstRun, tmp_path: Path) -> None:
+    product = Product(first.state, output=tmp_path / "out").wait_until_ready()
     with _database(product) as connection:
         assert connection.execute("SELECT word FROM kept_by_a_test").fetchall() == [("here",)]
-    assert product.password == (kept.parent / "password").read_text()
+    assert product.password == first.password
     _sign_in(product)
-    processes = product.processes()
-    # As the terminal does it on Ctrl-C.
-    os.killpg(product.process.pid, signal.SIGINT)
-    assert product.wait_for_end() == 0, product.output
-    assert alive(processes) == {}
-
-
-def test_after_kill_9_the_kernel_ends_the_processes(kept: Path, tmp_path: Path) -> None:
-    product = Product(kept, output=tmp_path / "out").wait_until_ready()
     processes = product.processes()
     product.process.kill()
     product.process.wait()
@@ -87,21 +108,21 @@ def test_after_kill_9_the_kernel_ends_the_processes(kept: Path, tmp_path: Path) 
     assert alive(processes) == {}
 
 
-def test_after_kill_9_the_next_start_stops_its_own_orphans_and_nobody_elses(kept: Path, tmp_path: Path) -> None:
+def test_after_kill_9_the_next_start_stops_its_own_orphans_and_nobody_elses(first: FirstRun, tmp_path: Path) -> None:
     # Without setpriv the kernel is not asked to end them.
     lonely = {"PATH": _path_without(tmp_path, "setpriv")}
-    product = Product(kept, output=tmp_path / "killed.out", environment=lonely).wait_until_ready()
+    product = Product(first.state, output=tmp_path / "killed.out", environment=lonely).wait_until_ready()
     orphans = product.processes()
     product.process.kill()
     product.process.wait()
     assert any("postgres -D" in line for line in alive(orphans).values())
     stranger = subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(100)", str(kept)],
-        env={"LEADAGENT_STATE_MARKER": f"0123456789abcdef:{kept}"},
-        cwd=kept,
+        [sys.executable, "-c", "import time; time.sleep(100)", str(first.state)],
+        env={"LEADAGENT_STATE_MARKER": f"0123456789abcdef:{first.state}"},
+        cwd=first.state,
     )
     try:
-        again = Product(kept, output=tmp_path / "again.out", environment=lonely).wait_until_ready()
+        again = Product(first.state, output=tmp_path / "again.out", environment=lonely).wait_until_ready()
         assert alive(orphans) == {}
         assert re.search(r"Stopped \d+ processes that an earlier run had left behind", again.output)
         with _database(again) as connection:
@@ -120,31 +141,26 @@ def test_after_kill_9_the_next_start_stops_its_own_orphans_and_nobody_elses(kept
         stranger.wait()
 
 
-def test_a_database_and_a_redis_of_the_persons_own(tmp_path: Path) -> None:
-    database, broker = os.environ["DATABASE_URL"], os.environ["REDIS_URL"]
-    name = f"own_{os.getpid()}"
-    with psycopg.connect(_database_named(database, "postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+def test_a_database_and_a_redis_of_the_persons_own_are_used_and_left_alone(first: FirstRun, tmp_path: Path) -> None:
+    own = State(first.state)
+    runner = Runner(marker=own.marker, log_directory=tmp_path)
     try:
-        own = {"DATABASE_URL": _database_named(database, name), "REDIS_URL": broker}
-        product = Product(tmp_path / "state", output=tmp_path / "out", environment=own).wait_until_ready()
-        try:
-            assert "PostgreSQL: the one at DATABASE_URL" in product.output
-            assert not any("postgres -D" in line or "redis-server" in line for line in product.processes().values())
-            assert not (product.state / "postgres").exists()
-            _sign_in(product)
-        finally:
-            assert product.stop() == 0
-        with (
-            psycopg.connect(_database_named(database, "postgres"), autocommit=True) as connection,
-            redis.Redis.from_url(broker) as client,
-        ):
-            # They are not ours to stop.
-            assert connection.execute("SELECT 1").fetchone() == (1,)
+        servers = {"DATABASE_URL": start_postgres(own, runner), "REDIS_URL": start_redis(own, runner)}
+        product = Product(tmp_path / "state", output=tmp_path / "out", environment=servers).wait_until_ready()
+        processes = product.processes()
+        assert not any("postgres -D" in line or "redis-server" in line for line in processes.values())
+        assert not (product.state / "postgres").exists()
+        # As a terminal does it on Ctrl-C.
+        os.killpg(product.process.pid, signal.SIGINT)
+        assert product.wait_for_end() == 0, product.output
+        assert alive(processes) == {}
+        with psycopg.connect(servers["DATABASE_URL"]) as connection:
+            assert connection.execute("SELECT word FROM kept_by_a_test").fetchall() == [("here",)]
+        with redis.Redis.from_url(servers["REDIS_URL"]) as client:
             assert client.ping()
     finally:
-        with psycopg.connect(_database_named(database, "postgres"), autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        runner.stop()
+        own.close()
 
 
 @pytest.mark.parametrize(
@@ -178,10 +194,6 @@ def test_a_taken_port_is_told_before_anything_is_started(tmp_path: Path) -> None
 
 def _database(product: Product) -> "psycopg.Connection[tuple[object, ...]]":
     return psycopg.connect(host=str(product.state / "sockets" / "postgres"), user="leadagent", dbname="leadagent")
-
-
-def _database_named(url: str, name: str) -> str:
-    return re.sub(r"(://[^/]*/)[^?]*", rf"\g<1>{name}", url)
 
 
 def _sign_in(product: Product) -> None:

@@ -234,6 +234,16 @@ def test_more_than_one_batch_is_drained_in_one_task(
     assert AIUsage.objects.count() == 10
 
 
+def test_a_batch_is_never_larger_than_its_limit_whatever_the_planner_does(organization: Organization) -> None:
+    """A plan that asks again for the rows to lock would lock, and take, further ones each time."""
+    record(*(finished(organization) for _ in range(6)))
+    with connection.cursor() as cursor:
+        for name in ("hashjoin", "mergejoin", "hashagg", "sort", "material", "bitmapscan", "indexscan"):
+            cursor.execute(f"SET LOCAL enable_{name} = off")
+    assert ingest.drain(limit=1).taken == 1
+    assert AIUsage.objects.count() == 1
+
+
 def test_the_payload_is_plain_json(organization: Organization) -> None:
     event = finished(organization, actual_cost=Decimal("0.000000000001"))
     payload = json.loads(json.dumps(event.payload()))
