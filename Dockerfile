@@ -23,6 +23,7 @@ COPY static ./static
 # Settings want a full environment. These values exist during this one command and sign or seal nothing.
 RUN LEADAGENT_ENV=production \
     PUBLIC_URL=https://build.invalid \
+    EMAIL_URL=smtp://build.invalid \
     SECRET_KEY="$(python -c 'import secrets; print(secrets.token_hex(32))')" \
     ENCRYPTION_SECRET="$(python -c 'import secrets; print(secrets.token_hex(32))')" \
     DATABASE_URL=postgres://build@127.0.0.1/build \

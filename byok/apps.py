@@ -1,6 +1,16 @@
 from django.apps import AppConfig
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 
 class ByokConfig(AppConfig):
     name = "byok"
     verbose_name = "AI keys and models"
+
+    def ready(self) -> None:
+        from byok.providers import REGISTRY
+
+        try:
+            REGISTRY[settings.PLATFORM_PROVIDER].check_model(settings.PLATFORM_CHAT_MODEL)
+        except ValueError as exc:
+            raise ImproperlyConfigured(f"PLATFORM_CHAT_MODEL is {settings.PLATFORM_CHAT_MODEL!r}: {exc}") from None

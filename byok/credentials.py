@@ -12,7 +12,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from byok.errors import KINDS, AIError
-from byok.models import CredentialStatus
+from byok.models import CredentialStatus, ProviderCredential
 from usage import durable
 from usage.events import CallFinished
 
@@ -23,10 +23,25 @@ _COARSE_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
+class KnownCredential:
+    """A key's row as a call knows it: its state when the model was resolved (`resolved_at`, monotonic seconds)."""
+
+    id: UUID
+    provider: str
+    status: str
+    saved_at: datetime
+    resolved_at: float
+
+    @classmethod
+    def of(cls, row: ProviderCredential) -> KnownCredential:
+        return cls(row.id, row.provider, row.status, row.updated_at, time.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
 class _Noted:
     """What this process last wrote about a key, as it was saved at `saved_at`."""
 
-    saved_at: datetime | None
+    saved_at: datetime
     status: str
     written: float
 
@@ -44,45 +59,53 @@ _UPDATE = """
 UPDATE byok_providercredential SET last_used_at = now(), status = coalesce(%(status)s, status),
 status_message = coalesce(%(message)s, status_message),
 checked_at = CASE WHEN %(status)s::text IS NULL THEN checked_at ELSE now() END
-WHERE id = %(id)s AND (%(saved_at)s::timestamptz IS NULL OR updated_at = %(saved_at)s)
+WHERE id = %(id)s AND updated_at = %(saved_at)s
 """
 
 
-def note_outcome(event: CallFinished, *, known_status: str, saved_at: datetime | None) -> None:
+def note_outcome(event: CallFinished, credential: KnownCredential | None) -> None:
     """Note a key's last use, and its new status when the provider's answer shows another than the known one.
 
-    `known_status` and `saved_at` are the key's row as it was when the model was resolved;
-    a client that is kept for long is told apart from a newly saved key by the latter.
     Never raises: a call is not failed for its bookkeeping.
     """
-    if event.credential_id is None:
+    if credential is None:
         return
-    status = _STATUS_OF.get(event.error_code)
-    noted = _last_noted.get(event.credential_id)
-    if noted is not None and noted.saved_at == saved_at:
-        known_status = noted.status
-    else:
+    noted = _last_noted.get(credential.id)
+    if noted is not None and noted.saved_at != credential.saved_at:
         noted = None
-    now = time.monotonic()
-    is_news = status is not None and status != known_status
-    if not is_news and noted is not None and now - noted.written < _COARSE_SECONDS:
+    # Of the row and our own last note, the younger one is what is known.
+    known = noted.status if noted and noted.written > credential.resolved_at else credential.status
+    status = _STATUS_OF.get(event.error_code)
+    is_recent = noted is not None and time.monotonic() - noted.written < _COARSE_SECONDS
+    if status in (None, known) and is_recent:
         return
     message = None
     if status is not None:
         message = AIError(event.error_code, provider=event.provider).sentence if event.error_code in KINDS else ""
+    _write(credential, status, message, last_status=status or known)
+
+
+def note_unreadable(credential: KnownCredential | None) -> None:
+    """The sealed key did not open: the settings page is to say so, and no longer that it is connected."""
+    if credential is not None and credential.status != CredentialStatus.UNREADABLE:
+        sentence = AIError("key_unreadable", provider=credential.provider).sentence
+        _write(credential, CredentialStatus.UNREADABLE, sentence, last_status=CredentialStatus.UNREADABLE)
+
+
+def _write(
+    credential: KnownCredential, status: CredentialStatus | None, message: str | None, *, last_status: str
+) -> None:
+    values = {
+        "id": credential.id,
+        # What became of a replaced key says nothing about the one that took its place.
+        "saved_at": credential.saved_at,
+        "status": status.value if status else None,
+        "message": message,
+    }
     try:
         with durable.connection() as connection:
-            connection.execute(
-                _UPDATE,
-                {
-                    "id": event.credential_id,
-                    # What became of a replaced key says nothing about the one that took its place.
-                    "saved_at": saved_at,
-                    "status": status.value if status else None,
-                    "message": message,
-                },
-            )
+            connection.execute(_UPDATE, values)
     except (psycopg.Error, PoolTimeout):
-        logger.warning("the last use of credential %s could not be noted", event.credential_id)
+        logger.warning("the state of credential %s could not be noted", credential.id)
         return
-    _last_noted[event.credential_id] = _Noted(saved_at, status or known_status, now)
+    _last_noted[credential.id] = _Noted(credential.saved_at, last_status, time.monotonic())

@@ -235,7 +235,8 @@ def translate(exc: BaseException, provider: str) -> AIError | None:
         status = getattr(link, "status_code", None)
         if isinstance(status, int):
             response = getattr(link, "response", None)
-            headers = getattr(response, "headers", None) or {}
+            # pydantic-ai's error carries the headers itself.
+            headers = getattr(response, "headers", None) or getattr(link, "headers", None) or {}
             return error_from_answer(provider, status, getattr(link, "body", None), headers)
         if isinstance(link, TimeoutError | asyncio.TimeoutError) or "Timeout" in name:
             return AIError("timeout", provider=provider)

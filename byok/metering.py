@@ -6,20 +6,23 @@ Pure bookkeeping: `byok.wire` does the sending, `usage.recorder` the writing.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from byok import errors, pricing
 from byok.answers import AnswerReader
+from byok.credentials import KnownCredential
 from byok.providers import REGISTRY
 from leadagent.logs import scrub
 from usage.events import CallFinished, CallStarted, new_event_id
 from usage.models import KeyOwner
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,10 @@ class CallContext:
     provider: str
     model: str
     key_owner: KeyOwner
-    credential_id: UUID | None
     lead_id: UUID | None
     run_id: UUID | None
-    # The key's state when the model was resolved (a `CredentialStatus`), to note a change of it.
-    credential_status: str
-    credential_saved_at: datetime | None
+    # The key's row as it was when the model was resolved; None for the platform's key.
+    credential: KnownCredential | None
     # Off: rows keep tokens and cost only (the organisation's own choice).
     keep_detail: bool
 
@@ -64,7 +65,7 @@ class Exchange:
             provider=context.provider,
             model=self._asked_model,
             key_owner=context.key_owner.value,
-            credential_id=context.credential_id,
+            credential_id=context.credential.id if context.credential else None,
             lead_id=context.lead_id if context.keep_detail else None,
             run_id=context.run_id if context.keep_detail else None,
             streamed=request.get("stream") is True,
@@ -79,8 +80,13 @@ class Exchange:
 
     def feed(self, chunk: bytes) -> None:
         """A piece of the body has arrived."""
-        if self._reader is not None:
+        if self._reader is None:
+            return
+        try:
             self._reader.feed(chunk)
+        except Exception as exc:
+            # The answer belongs to the caller, readable for us or not: only its figures are given up.
+            self._give_up_reading(exc)
 
     def unsent(self, code: str) -> CallFinished:
         """The provider was never reached, so nothing can have been billed."""
@@ -100,7 +106,20 @@ class Exchange:
         """The provider answered with an error status: such answers are not billed."""
         return self._status is not None and self._status >= 400
 
+    def _give_up_reading(self, exc: Exception) -> None:
+        # Its message may quote the answer: the kind is all that is told.
+        logger.error("the usage of %s could not be read (%s)", self.started.id, type(exc).__name__)
+        self._reader = None
+
     def _finish_with_answer(self, *, interrupted: str) -> CallFinished:
+        """How the call ended, with what its answer told. Never raises: accounting must not break the call."""
+        try:
+            return self._told_by_answer(interrupted)
+        except Exception as exc:
+            self._give_up_reading(exc)
+            return self._told_by_answer(interrupted)
+
+    def _told_by_answer(self, interrupted: str) -> CallFinished:
         answer = self._reader.result() if self._reader is not None else None
         if self._status is not None and self._status >= 400:
             error = errors.error_from_answer(self._context.provider, self._status, answer)

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.conf import settings
 
 from byok.config import EffectiveConfig, ModelKind, get_ai_config
+from byok.credentials import KnownCredential
 from byok.encryption import decrypt_api_key
 from byok.errors import AIError
 from byok.metering import CallContext
@@ -85,12 +86,13 @@ def get_model_for_tenant(
         raise AIError(
             "config_missing",
             provider=config.provider,
-            sentence=f"{label} offers no embeddings, and the knowledge base needs them. "
-            "Choose OpenRouter or OpenAI for embeddings in the AI settings and save a key for it.",
+            sentence=_no_embeddings(label),
         )
     on_platform = chosen == PLATFORM_DEFAULT
     provider = settings.PLATFORM_PROVIDER if on_platform else chosen
     entry = REGISTRY[provider]
+    if kind == "embedding" and not entry.offers_embeddings:
+        raise AIError("config_missing", provider=provider, sentence=_no_embeddings(entry.label))
     credential = None if on_platform else config.credentials.get(provider)
     if on_platform and not settings.PLATFORM_KEYS[provider]:
         raise AIError(
@@ -107,9 +109,7 @@ def get_model_for_tenant(
         provider=provider,
         model=model_id,
         key_owner=KeyOwner.PLATFORM if on_platform else KeyOwner.CUSTOMER,
-        credential_id=credential.id if credential else None,
-        credential_status=credential.status if credential else "",
-        credential_saved_at=credential.updated_at if credential else None,
+        credential=KnownCredential.of(credential) if credential else None,
         lead_id=lead,
         run_id=run,
         keep_detail=config.usage_tracking,
@@ -133,6 +133,13 @@ def get_model_for_tenant(
 def get_embedding_config(organization: Organization) -> TenantModel:
     """The organisation's embedding model, booked on the operation `embedding`."""
     return get_model_for_tenant(organization, "embedding", operation="embedding")
+
+
+def _no_embeddings(label: str) -> str:
+    return (
+        f"{label} offers no embeddings, and the knowledge base needs them. "
+        "Choose OpenRouter or OpenAI for embeddings in the AI settings and save a key for it."
+    )
 
 
 def _chosen(config: EffectiveConfig, kind: ModelKind, operation: str) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from byok.providers import REGISTRY
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
+from leadagent.tenants.recent_sign_in import confirm_identity_url, signed_in_recently
 from usage.analytics import get_monthly_usage_stats
 from usage.quota import free_tier_of
 
@@ -47,6 +48,8 @@ def ai_settings(request: HtmxHttpRequest) -> HttpResponse:
     if not byok_allowed(request.organization):
         return _render(request, config, None)
     form = AIConfigForm(request.POST or None, config=config, provider=request.GET.get("provider", ""))
+    if request.method == "POST" and not signed_in_recently(request):
+        form.add_error(None, "It is some time since you signed in. Confirm who you are, then save again.")
     if request.method == "POST" and form.is_valid() and _save(request, form):
         messages.success(request, "The AI configuration is saved.")
         return redirect("byok:settings", request.organization.slug)
@@ -83,6 +86,8 @@ def _render(request: HtmxHttpRequest, config: EffectiveConfig, form: AIConfigFor
         "stats": get_monthly_usage_stats(request.organization),
         "free_tier": free_tier_of(request.organization.pk),
         "form": form,
+        # A key outlives this session: who is here is asked first.
+        "confirm_url": "" if signed_in_recently(request) else confirm_identity_url(request.path),
         "other_keys": [
             (REGISTRY[provider].label, row) for provider, row in config.credentials.items() if row is not credential
         ],
@@ -99,6 +104,8 @@ def remove_key(request: HtmxHttpRequest, provider: str) -> HttpResponse:
     credential = get_ai_config(request.organization).credentials.get(provider)
     if credential is None:
         raise Http404("No such key.")
+    if not signed_in_recently(request):
+        return redirect(confirm_identity_url(request.path))
     if request.method == "POST":
         remove_api_key(request.organization, provider, actor=request.user, request=request)
         messages.success(request, f"The {credential.get_provider_display()} key is removed.")

@@ -131,10 +131,9 @@ class MeteredTransport(httpx2.BaseTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         gate = _Gate(self._context, self._key)
-        if refusal := gate.refusal_of(request.url) or gate.reserve():
-            return refusal
         exchange = Exchange(self._context, path=request.url.path, body=request.read())
-        recorder.begin_ai_usage(exchange.started)
+        if refusal := gate.admit(request.url, exchange):
+            return refusal
         outcome = _send(request, self._context, self._key, exchange)
         if isinstance(outcome, _Failure):
             gate.settle(outcome.event(exchange), unbilled=outcome.nothing_sent)
@@ -155,10 +154,9 @@ class AsyncMeteredTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         gate = _Gate(self._context, self._key)
-        if refusal := gate.refusal_of(request.url) or await asyncio.to_thread(gate.reserve):
-            return refusal
         exchange = Exchange(self._context, path=request.url.path, body=await request.aread())
-        await asyncio.to_thread(recorder.begin_ai_usage, exchange.started)
+        if refusal := await gate.admit_async(request.url, exchange):
+            return refusal
         outcome = await _send_async(request, self._context, self._key, exchange)
         if isinstance(outcome, _Failure):
             await gate.settle_async(outcome.event(exchange), unbilled=outcome.nothing_sent)
@@ -181,19 +179,37 @@ class _Gate:
         self._key = key
         self._reservation: quota.Reservation | None = None
 
-    def refusal_of(self, url: httpx2.URL) -> httpx2.Response | None:
+    def admit(self, url: httpx2.URL, exchange: Exchange) -> httpx2.Response | None:
+        """Reserve and note the start; a synthetic refusal where the request may not leave."""
+        if refusal := self._refusal_of(url) or self._reserve():
+            return refusal
+        recorder.begin_ai_usage(exchange.started)
+        return None
+
+    async def admit_async(self, url: httpx2.URL, exchange: Exchange) -> httpx2.Response | None:
+        """As `admit`, in a thread. A caller that is cancelled meanwhile leaves neither reservation nor open start."""
+        admission = asyncio.ensure_future(asyncio.to_thread(self.admit, url, exchange))
+        try:
+            return await asyncio.shield(admission)
+        except asyncio.CancelledError:
+            if await admission is None:
+                await self.settle_async(exchange.unsent("cancelled"), unbilled=True)
+            raise
+
+    def _refusal_of(self, url: httpx2.URL) -> httpx2.Response | None:
         if not _is_within(url, httpx2.URL(REGISTRY[self._context.provider].base_url)):
             return self._refuse("wrong_destination")
         try:
             # Opened here for the verdict only, and again on the wire: the text is not kept in between.
             self._key.open()
         except KeyUnreadable:
+            credentials.note_unreadable(self._context.credential)
             return self._refuse("key_unreadable")
         except KeyMissing:
             return self._refuse("config_missing")
         return None
 
-    def reserve(self) -> httpx2.Response | None:
+    def _reserve(self) -> httpx2.Response | None:
         if self._context.key_owner is not KeyOwner.PLATFORM:
             return None
         try:
@@ -207,9 +223,7 @@ class _Gate:
         recorder.track_ai_usage(event)
         if unbilled and self._reservation is not None:
             quota.release_free_request(self._reservation)
-        credentials.note_outcome(
-            event, known_status=self._context.credential_status, saved_at=self._context.credential_saved_at
-        )
+        credentials.note_outcome(event, self._context.credential)
 
     async def settle_async(self, event: CallFinished, *, unbilled: bool) -> None:
         """As `settle`, in a thread; it is carried through even if the caller is cancelled."""

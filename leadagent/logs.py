@@ -5,17 +5,21 @@ import re
 from typing import Any
 
 # Shapes of the providers' keys (OpenRouter, OpenAI, Anthropic, Google), also half masked as
-# providers echo them, of our API tokens and of bearer values.
+# providers echo them, of our API tokens and of bearer values. The telling prefixes count
+# wherever they stand: escapes and encodings put letters before them.
 _KEY_SHAPES = re.compile(
-    r"(\bsk-[A-Za-z0-9_\-*•.…]{6,}|\bAIza[A-Za-z0-9_\-]{20,}|\blat_[A-Za-z0-9_\-]{16,}"
-    r"|(?<=Bearer )[A-Za-z0-9_\-.=+/]{12,})"
+    r"sk-(?:or|ant|proj|svcacct|admin)-[A-Za-z0-9_\-*•.…]{3,}"
+    r"|(?<![A-Za-z0-9])sk-[A-Za-z0-9_\-*•.…]{6,}"
+    r"|(?<![A-Za-z0-9])AIza[A-Za-z0-9_\-]{20,}"
+    r"|lat_[A-Za-z0-9_\-]{16,}"
+    r"|(?P<bearer>(?i:bearer)\s+)[A-Za-z0-9_\-.=+/]{12,}"
 )
 SCRUBBED = "[key removed]"
 
 
 def scrub(text: str) -> str:
     """Return `text` with everything that looks like a key or bearer token removed."""
-    return _KEY_SHAPES.sub(SCRUBBED, text)
+    return _KEY_SHAPES.sub(lambda found: (found["bearer"] or "") + SCRUBBED, text)
 
 
 class ScrubbingFormatter(logging.Formatter):
@@ -26,7 +30,7 @@ class ScrubbingFormatter(logging.Formatter):
 
 
 class ScrubbingJSONFormatter(logging.Formatter):
-    """One JSON object per line for log collectors, scrubbed like the plain format."""
+    """One JSON object per line for log collectors; scrubbed before JSON's escapes can hide where a key begins."""
 
     def format(self, record: logging.LogRecord) -> str:
         import json
@@ -35,10 +39,10 @@ class ScrubbingJSONFormatter(logging.Formatter):
             "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": scrub(record.getMessage()),
         }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = scrub(self.formatException(record.exc_info))
         return scrub(json.dumps(line, ensure_ascii=False))
 
 

@@ -32,6 +32,8 @@ if MODE not in {"production", "demo", "test"}:
     raise ImproperlyConfigured(f"LEADAGENT_ENV is {MODE!r}: use production, demo or test.")
 PRODUCT_NAME = "Lead Agent"
 DEBUG = env.bool("DEBUG", default=False)
+if DEBUG and MODE == "production":
+    raise ImproperlyConfigured("DEBUG is on in production: its error pages show what people have typed in, keys too.")
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
 # Plain http is for a person's own machine only: cookies and HSTS follow from the address.
 SERVED_BY_HTTPS = urlsplit(PUBLIC_URL).scheme == "https"
@@ -56,7 +58,8 @@ def _encryption_secret(name: str, value: str) -> str:
         raise ImproperlyConfigured(
             f"{name} must be exactly 64 hexadecimal characters: make one with `openssl rand -hex 32`."
         )
-    if len(set(value.lower())) < 8:
+    is_repeated = any(value == value[:block] * (64 // block) for block in (1, 2, 4, 8, 16, 32))
+    if is_repeated or len(set(value.lower())) < 8:
         raise ImproperlyConfigured(f"{name} is not random: make one with `openssl rand -hex 32`.")
     return value.lower()
 
@@ -294,7 +297,13 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # --- Mail ---------------------------------------------------------------------------
 
-globals().update(env.email_url("EMAIL_URL", default="consolemail://"))
+_mail = env.email_url("EMAIL_URL", default="consolemail://")
+globals().update(_mail)
+if MODE == "production" and not _mail["EMAIL_BACKEND"].endswith((".smtp.EmailBackend", ".filebased.EmailBackend")):
+    raise ImproperlyConfigured(
+        "EMAIL_URL names no mail server: links that let people in would be printed into the log. "
+        "Set it, for example to smtp+tls://user:password@mail.example.org:587."
+    )
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Lead Agent <leadagent@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 EMAIL_TIMEOUT = 10

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from django.db import DataError, connection, transaction
-from django.db import Error as DatabaseError
+from django.db import DataError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from usage import spool
@@ -64,12 +63,14 @@ _RECORD = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
 
 _STAGE = f"CREATE TEMP TABLE IF NOT EXISTS usage_stage ({_RECORD}, seq bigint) ON COMMIT DROP; TRUNCATE usage_stage"
 
+_PICK = """
+SELECT seq FROM usage_usageinbox WHERE kind = 'finished' AND failed_reason = ''
+ORDER BY seq LIMIT %s FOR UPDATE SKIP LOCKED
+"""
+
 # Picked once: as a plain subquery a plan may run it again, and each run locks further rows.
 _TAKE = f"""
-WITH picked AS MATERIALIZED (
-    SELECT seq FROM usage_usageinbox WHERE kind = 'finished' AND failed_reason = ''
-    ORDER BY seq LIMIT %s FOR UPDATE SKIP LOCKED
-), taken AS (
+WITH picked AS MATERIALIZED ({{pick}}), taken AS (
     DELETE FROM usage_usageinbox AS inbox USING picked WHERE inbox.seq = picked.seq
     RETURNING inbox.seq, inbox.payload
 )
@@ -156,7 +157,7 @@ def drain(limit: int = BATCH) -> Drained:
     _prepare_partitions()
     try:
         return Drained(taken=_drain_batch(limit))
-    except DatabaseError:
+    except (DataError, IntegrityError):
         # One event of the batch cannot be stored: find it by taking them one at a time.
         logger.exception("a batch of usage events could not be stored; storing them singly")
         return _drain_singly(limit)
@@ -179,9 +180,13 @@ def _prepare_partitions() -> None:
 
 
 def _drain_batch(limit: int) -> int:
+    return _store(_TAKE.format(pick=_PICK), limit)
+
+
+def _store(take: str, value: int) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_STAGE)
-        cursor.execute(_TAKE, [limit])
+        cursor.execute(take, [value])
         taken: int = cursor.rowcount
         if not taken:
             return 0
@@ -202,24 +207,32 @@ def _drain_batch(limit: int) -> int:
 def _drain_singly(limit: int) -> Drained:
     taken = failed = 0
     while taken + failed < limit:
-        try:
-            if not _drain_batch(1):
-                break
-            taken += 1
-        except DatabaseError as exc:
-            _put_aside_first(str(exc))
-            failed += 1
+        stored = _drain_one()
+        if stored is None:
+            break
+        taken += stored
+        failed += not stored
     return Drained(taken, failed)
 
 
-def _put_aside_first(reason: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE usage_usageinbox SET failed_reason = %s WHERE seq = (SELECT seq FROM usage_usageinbox "
-            "WHERE kind = 'finished' AND failed_reason = '' ORDER BY seq LIMIT 1 FOR UPDATE SKIP LOCKED)",
-            [reason.strip()[:500] or "unknown"],
-        )
-    logger.error("a usage event was put aside: %s", reason.strip()[:500])
+def _drain_one() -> bool | None:
+    """Store one event; False when it can never be stored and was put aside, None when there is none.
+
+    Only what the event itself is to blame for counts against it: a lost connection goes to the caller.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_PICK, [1])
+        picked = cursor.fetchone()
+        if picked is None:
+            return None
+        try:
+            _store(_TAKE.format(pick="SELECT %s::bigint AS seq"), picked[0])
+        except (DataError, IntegrityError) as exc:
+            reason = str(exc).strip()[:500] or type(exc).__name__
+            cursor.execute("UPDATE usage_usageinbox SET failed_reason = %s WHERE seq = %s", [reason, picked[0]])
+            logger.error("usage event %s of the inbox was put aside: %s", picked[0], reason)
+            return False
+    return True
 
 
 def reconcile() -> int:
@@ -235,7 +248,8 @@ def reconcile() -> int:
             WHERE seq IN (
                 SELECT seq FROM usage_usageinbox AS begun WHERE kind = 'started' AND received_at < %s
                 AND NOT EXISTS (SELECT 1 FROM usage_usageinbox AS ended
-                                WHERE ended.event_id = begun.event_id AND ended.kind = 'finished')
+                                WHERE ended.event_id = begun.event_id AND ended.kind = 'finished'
+                                AND ended.failed_reason = '')
                 FOR UPDATE SKIP LOCKED
             )
             """,

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,16 +25,19 @@ def append(entry: dict[str, Any]) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path) as spool:
-            if spool.tell() > MAX_BYTES:
-                logger.error(
-                    "usage spool is full (%d bytes): event %s is lost",
-                    spool.tell(),
-                    entry.get("event_id"),
-                )
+            size = spool.seek(0, os.SEEK_END)
+            if size > MAX_BYTES:
+                logger.error("usage spool is full (%d bytes): event %s is lost", size, entry.get("event_id"))
                 return False
-            spool.write(line)
-            spool.flush()
-            os.fsync(spool.fileno())
+            try:
+                # A line that was cut short (a full disk, a kill) must not swallow this one.
+                spool.write(line if _ends_clean(spool, size) else b"\n" + line)
+                spool.flush()
+                os.fsync(spool.fileno())
+            except OSError:
+                with suppress(OSError):
+                    os.ftruncate(spool.fileno(), size)
+                raise
     except OSError as exc:
         logger.error(
             "usage spool cannot be written (%s): event %s is lost",
@@ -61,13 +64,29 @@ def take() -> tuple[Path, list[dict[str, Any]]] | None:
             fcntl.flock(spool, fcntl.LOCK_EX)
             path.rename(taken)
     entries = []
-    for line in taken.read_bytes().splitlines():
-        try:
-            entries.append(json.loads(line))
-        except ValueError:
-            # A line cut short by a crash: its event was never reported as written.
-            logger.error("usage spool: a damaged line of %d bytes was skipped", len(line))
+    for line in filter(None, taken.read_bytes().split(b"\n")):
+        entry = _entry(line)
+        if entry is None:
+            logger.error("usage spool: a damaged line of %d bytes is kept in usage.rejected", len(line))
+            _keep_apart(line)
+        else:
+            entries.append(entry)
     return taken, entries
+
+
+def _entry(line: bytes) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) and {"event_id", "kind", "payload"} <= entry.keys() else None
+
+
+def _ends_clean(spool: BinaryIO, size: int) -> bool:
+    if size == 0:
+        return True
+    spool.seek(size - 1)
+    return spool.read(1) == b"\n"
 
 
 @contextmanager
@@ -91,8 +110,12 @@ def only_replay() -> Iterator[bool]:
 def reject(entry: dict[str, Any]) -> None:
     """Keep an entry that PostgreSQL will never take, for a person to look at."""
     logger.error("usage event %s cannot be stored: it is kept in usage.rejected", entry.get("event_id"))
+    _keep_apart(json.dumps(entry, separators=(",", ":")).encode())
+
+
+def _keep_apart(line: bytes) -> None:
     with _path().with_suffix(".rejected").open("ab") as rejected:
-        rejected.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
+        rejected.write(line + b"\n")
         rejected.flush()
         os.fsync(rejected.fileno())
 
@@ -105,8 +128,8 @@ def done(taken: Path) -> None:
 def _locked(path: Path) -> BinaryIO:
     """The spool file, open and locked for writing; a replay may have renamed it between the two."""
     while True:
-        spool = path.open("ab")
-        fcntl.flock(spool, fcntl.LOCK_SH)
+        spool = path.open("a+b")
+        fcntl.flock(spool, fcntl.LOCK_EX)
         if path.exists() and os.fstat(spool.fileno()).st_ino == path.stat().st_ino:
             return spool
         spool.close()

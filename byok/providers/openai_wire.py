@@ -64,7 +64,8 @@ class OpenAIWireProvider(Provider):
     def asking_for_usage(self, path: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
         if content.get("stream") is not True or not path.endswith("/chat/completions"):
             return None
-        options = content.get("stream_options") or {}
+        options = content.get("stream_options")
+        options = options if isinstance(options, Mapping) else {}
         if options.get("include_usage") is True:
             return None
         return {**content, "stream_options": {**options, "include_usage": True}}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+from django.utils.encoding import iri_to_uri, punycode
 
 from byok.errors import classify_status
 from byok.providers.base import UsageShape, WrongKey
@@ -60,7 +64,7 @@ class OpenRouter(OpenAIWireProvider):
         return name
 
     def attribution_headers(self, *, site_url: str, site_name: str) -> dict[str, str]:
-        return {"HTTP-Referer": site_url, "X-Title": site_name}
+        return {"HTTP-Referer": _ascii_url(site_url), "X-Title": _ascii_line(site_name)}
 
     def agent_model(self, model_id: str, client: AsyncClient) -> Model:
         from pydantic_ai.models.openrouter import OpenRouterModel
@@ -104,6 +108,17 @@ class OpenRouter(OpenAIWireProvider):
                 return "model_not_found"
             case _:
                 return classify_status(status)
+
+
+def _ascii_line(text: str) -> str:
+    """A header's value: letters without their accents, nothing that a header may not hold."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return " ".join("".join(c if c.isprintable() else " " for c in plain).split())
+
+
+def _ascii_url(url: str) -> str:
+    parts = urlsplit(url)
+    return iri_to_uri(parts._replace(netloc=punycode(parts.netloc)).geturl())
 
 
 def _dollars(value: object) -> Decimal | None:

@@ -67,12 +67,20 @@ class Child:
         if not self._started.wait(timeout=30):
             raise ProcessFailed(f"{self.name} could not be started: the machine has no room for another process.")
 
-    @property
+    def exit_code(self) -> int | None:
+        """How the program ended (minus the signal's number), or None; told even while its helpers hold its output."""
+        if self.returncode is None and self.pid:
+            # ChildProcessError: the reader has just taken the code and is about to tell it.
+            with suppress(ChildProcessError):
+                ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                if ended is not None:
+                    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+        return self.returncode
+
     def failure(self) -> ProcessFailed:
         """Who ended, how, and the last lines that it wrote."""
-        how = f"with exit code {self.returncode}"
-        if self.returncode is not None and self.returncode < 0:
-            how = f"by signal {signal.Signals(-self.returncode).name}"
+        code = self.exit_code()
+        how = f"by signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"with exit code {code}"
         said = "".join(f"\n    {line}" for line in self.tail if line) or "\n    (it wrote nothing)"
         return ProcessFailed(f"{self.name} ended {how}; the end of {self.log}:{said}")
 
@@ -143,7 +151,7 @@ class Runner:
             self._look_around(apart_from=child)
         self._children.remove(child)
         if child.returncode not in accept:
-            raise child.failure
+            raise child.failure()
         return child.returncode
 
     def wait_until(self, check: Callable[[], bool], *, seconds: float, what: str) -> None:
@@ -165,10 +173,10 @@ class Runner:
             chosen = [child for child in self._children if (child.name in _SERVERS) is servers]
             for child in reversed(chosen):
                 _send(child, child.stop_signal, group=False)
-            _wait(chosen, PATIENCE)
+            _wait(lambda: all(child.exit_code() is not None for child in chosen), PATIENCE)
             for child in chosen:
                 _send(child, signal.SIGKILL, group=True)
-            _wait(chosen, 5.0)
+            _wait(lambda: all(child.returncode is not None for child in chosen), 5.0)
         self._children.clear()
         stop_marked(self._marker)
 
@@ -176,8 +184,10 @@ class Runner:
         if self.interrupted:
             raise Interrupted
         for child in self._children:
-            if child is not apart_from and child.returncode is not None:
-                raise child.failure
+            if child is not apart_from and child.exit_code() is not None:
+                # For its last lines.
+                _wait(lambda: child.returncode is not None, 1.0)
+                raise child.failure()
         time.sleep(pause)
 
     def _log_file(self, name: str) -> Path:
@@ -202,7 +212,7 @@ def _send(child: Child, number: signal.Signals, *, group: bool) -> None:
         (os.killpg if group else os.kill)(child.pid, number)
 
 
-def _wait(children: Sequence[Child], seconds: float) -> None:
+def _wait(check: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while any(c.returncode is None for c in children) and time.monotonic() < deadline:
+    while not check() and time.monotonic() < deadline:
         time.sleep(_POLL)

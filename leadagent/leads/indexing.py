@@ -4,6 +4,7 @@ State is in PostgreSQL: one worker claims a document, and its claim time proves 
 still may write. What nobody finished is found by the sweep.
 """
 
+import logging
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,6 +15,8 @@ from django.utils import timezone
 from byok.errors import AIError
 from leadagent.leads.knowledge import Embeddings, generate_embeddings
 from leadagent.leads.models import Chunk, Document, DocumentStatus
+
+logger = logging.getLogger(__name__)
 
 PASSAGE = 1200
 OVERLAP = 150
@@ -32,12 +35,19 @@ def index_document(document_id: UUID) -> timedelta | None:
     if not claimable.update(claimed_at=now, attempts=F("attempts") + 1, next_attempt_at=None):
         return None
     document = Document.objects.select_related("organization").get(pk=document_id)
+    if document.attempts > MAX_ATTEMPTS:
+        # Its workers were lost each time: asking the provider again would only cost more.
+        _give_up(document)
+        return None
     pieces = cut(document.content)
     try:
         embeddings = generate_embeddings(document.organization, [f"{document.title}\n\n{piece}" for piece in pieces])
+        _store(document, pieces, embeddings)
     except AIError as error:
         return _record_failure(document, error)
-    _store(document, pieces, embeddings)
+    except Exception:
+        logger.exception("Document %s could not be prepared", document.pk)
+        _give_up(document)
     return None
 
 
@@ -109,6 +119,18 @@ def _record_failure(document: Document, error: AIError) -> timedelta | None:
         error_sentence=error.sentence,
     )
     return pause
+
+
+def _give_up(document: Document) -> None:
+    """Fail a document for a reason of our own: it is not paid for again and again."""
+    Document.objects.filter(pk=document.pk, claimed_at=document.claimed_at).update(
+        status=DocumentStatus.FAILED,
+        claimed_at=None,
+        next_attempt_at=None,
+        error_code="internal_error",
+        error_sentence="Lead Agent could not store this document. "
+        "Ask whoever runs it to look at the log, then try again.",
+    )
 
 
 def cut(content: str) -> list[str]:

@@ -66,7 +66,7 @@ def test_the_platforms_default(organization: Organization, settings: Settings) -
     model = get_model_for_tenant(organization, "chat", operation="research")
     assert (model.provider, model.model_id) == (settings.PLATFORM_PROVIDER, settings.PLATFORM_CHAT_MODEL)
     assert (model.is_customer_key, model.context.key_owner) == (False, KeyOwner.PLATFORM)
-    assert model.context.credential_id is None
+    assert model.context.credential is None
     embedding = get_embedding_config(organization)
     assert (embedding.model_id, embedding.operation, embedding.kind) == (
         settings.PLATFORM_EMBEDDING_MODEL,
@@ -95,7 +95,9 @@ def test_embeddings_may_come_from_another_provider(organization: Organization, t
     )
     model = get_embedding_config(organization)
     assert (model.provider, model.model_id) == ("openrouter", "openai/text-embedding-3-small")
-    assert model.context.credential_id == ProviderCredential.objects.get(provider="openrouter").pk
+    assert (model.context.credential and model.context.credential.id) == ProviderCredential.objects.get(
+        provider="openrouter"
+    ).pk
     with pytest.raises(ValueError, match="Only a chat model"):
         model.model()
 

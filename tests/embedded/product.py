@@ -45,6 +45,14 @@ class Product:
         assert "Ready: " in self.output, self.output
         return self
 
+    def __enter__(self) -> "Product":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Whatever the test came to, nothing of it stays."""
+        if self.process.poll() is None:
+            self.stop()
+
     def wait_for_end(self) -> int:
         return self.process.wait(timeout=60)
 

@@ -28,6 +28,15 @@ def test_a_process_that_ends_is_named_with_the_end_of_its_log(runner: Runner, st
     assert (state.path / "log" / "brittle.log").read_text().startswith("line 0\n")
 
 
+def test_an_end_is_seen_even_while_helpers_hold_the_output(runner: Runner) -> None:
+    _python(runner, "leader", "import os, time\nif os.fork() == 0:\n    time.sleep(60)\nelse:\n    os._exit(4)")
+    before = time.monotonic()
+    with pytest.raises(ProcessFailed, match="leader ended with exit code 4"):
+        runner.watch()
+    runner.stop()
+    assert time.monotonic() - before < 10
+
+
 def test_waiting_ends_when_asked_or_when_time_is_up(runner: Runner) -> None:
     with pytest.raises(CannotStart, match=r"The moon did not rise within 0 seconds: see the logs in"):
         runner.wait_until(lambda: False, seconds=0.1, what="The moon did not rise")

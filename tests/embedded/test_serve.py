@@ -42,18 +42,16 @@ class FirstRun:
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
     base = tmp_path_factory.mktemp("first")
-    product = Product(base / "state", output=base / "out")
-    try:
+    with Product(base / "state", output=base / "out") as product:
         product.wait_until_ready()
         with urllib.request.urlopen(f"{product.address}/readyz", timeout=10) as answer:
             assert json.load(answer)["status"] == "ready"
         _sign_in(product)
         with _database(product) as connection:
             connection.execute("CREATE TABLE kept_by_a_test AS SELECT 'here' AS word")
-        second = Product(product.state, output=base / "second.out")
-        refused = second.wait_for_end(), second.output
+        with Product(product.state, output=base / "second.out") as second:
+            refused = second.wait_for_end(), second.output
         listening, processes = _listening(product), product.processes()
-    finally:
         returncode = product.stop(signal.SIGTERM)
     return FirstRun(
         state=product.state,
@@ -96,14 +94,14 @@ def test_a_second_runner_on_the_same_directory_is_refused(first: FirstRun) -> No
 
 
 def test_the_next_run_keeps_the_data_and_after_kill_9_the_kernel_ends_all(first: FirstRun, tmp_path: Path) -> None:
-    product = Product(first.state, output=tmp_path / "out").wait_until_ready()
-    with _database(product) as connection:
-        assert connection.execute("SELECT word FROM kept_by_a_test").fetchall() == [("here",)]
-    assert product.password == first.password
-    _sign_in(product)
-    processes = product.processes()
-    product.process.kill()
-    product.process.wait()
+    with Product(first.state, output=tmp_path / "out") as product:
+        product.wait_until_ready()
+        with _database(product) as connection:
+            assert connection.execute("SELECT word FROM kept_by_a_test").fetchall() == [("here",)]
+        assert product.password == first.password
+        _sign_in(product)
+        processes = product.processes()
+        product.process.kill()
     wait_until(lambda: not alive(processes))
     assert alive(processes) == {}
 
@@ -111,10 +109,11 @@ def test_the_next_run_keeps_the_data_and_after_kill_9_the_kernel_ends_all(first:
 def test_after_kill_9_the_next_start_stops_its_own_orphans_and_nobody_elses(first: FirstRun, tmp_path: Path) -> None:
     # Without setpriv the kernel is not asked to end them.
     lonely = {"PATH": _path_without(tmp_path, "setpriv")}
-    product = Product(first.state, output=tmp_path / "killed.out", environment=lonely).wait_until_ready()
-    orphans = product.processes()
-    product.process.kill()
-    product.process.wait()
+    with Product(first.state, output=tmp_path / "killed.out", environment=lonely) as product:
+        product.wait_until_ready()
+        orphans = product.processes()
+        product.process.kill()
+        product.wait_for_end()
     assert any("postgres -D" in line for line in alive(orphans).values())
     stranger = subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(100)", str(first.state)],
@@ -122,17 +121,19 @@ def test_after_kill_9_the_next_start_stops_its_own_orphans_and_nobody_elses(firs
         cwd=first.state,
     )
     try:
-        again = Product(first.state, output=tmp_path / "again.out", environment=lonely).wait_until_ready()
-        assert alive(orphans) == {}
-        assert re.search(r"Stopped \d+ processes that an earlier run had left behind", again.output)
-        with _database(again) as connection:
-            assert connection.execute("SELECT word FROM kept_by_a_test").fetchall() == [("here",)]
-        assert stranger.poll() is None
-        processes = again.processes()
-        # A process that dies takes all down, and the person is told which it was.
-        worker = next(pid for pid, line in processes.items() if " worker " in line)
-        os.kill(worker, signal.SIGKILL)
-        assert again.wait_for_end() == 1
+        with Product(first.state, output=tmp_path / "again.out", environment=lonely) as again:
+            again.wait_until_ready()
+            assert alive(orphans) == {}
+            assert re.search(r"Stopped \d+ processes that an earlier run had left behind", again.output)
+            with _database(again) as connection:
+                assert connection.execute("SELECT word FROM kept_by_a_test").fetchall() == [("here",)]
+            assert stranger.poll() is None
+            # A process that dies takes all down, and the person is told which it was.
+            processes = again.processes()
+            # (Its helpers have the same command line; the leader is the one that leads its session.)
+            leader = next(pid for pid, line in processes.items() if " worker " in line and os.getsid(pid) == pid)
+            os.kill(leader, signal.SIGKILL)
+            assert again.wait_for_end() == 1
         assert "worker ended by signal SIGKILL; the end of" in again.output
         assert alive(processes) == {}
         assert stranger.poll() is None
@@ -146,13 +147,14 @@ def test_a_database_and_a_redis_of_the_persons_own_are_used_and_left_alone(first
     runner = Runner(marker=own.marker, log_directory=tmp_path)
     try:
         servers = {"DATABASE_URL": start_postgres(own, runner), "REDIS_URL": start_redis(own, runner)}
-        product = Product(tmp_path / "state", output=tmp_path / "out", environment=servers).wait_until_ready()
-        processes = product.processes()
-        assert not any("postgres -D" in line or "redis-server" in line for line in processes.values())
-        assert not (product.state / "postgres").exists()
-        # As a terminal does it on Ctrl-C.
-        os.killpg(product.process.pid, signal.SIGINT)
-        assert product.wait_for_end() == 0, product.output
+        with Product(tmp_path / "state", output=tmp_path / "out", environment=servers) as product:
+            product.wait_until_ready()
+            processes = product.processes()
+            assert not any("postgres -D" in line or "redis-server" in line for line in processes.values())
+            assert not (product.state / "postgres").exists()
+            # As a terminal does it on Ctrl-C.
+            os.killpg(product.process.pid, signal.SIGINT)
+            assert product.wait_for_end() == 0, product.output
         assert alive(processes) == {}
         with psycopg.connect(servers["DATABASE_URL"]) as connection:
             assert connection.execute("SELECT word FROM kept_by_a_test").fetchall() == [("here",)]
@@ -174,8 +176,8 @@ def test_what_the_person_has_to_mend_is_one_sentence(
     tmp_path: Path, environment: dict[str, str], sentence: str
 ) -> None:
     servers = {"DATABASE_URL": os.environ["DATABASE_URL"], "REDIS_URL": os.environ["REDIS_URL"]}
-    product = Product(tmp_path / "state", output=tmp_path / "out", environment={**servers, **environment})
-    assert product.wait_for_end() == 2
+    with Product(tmp_path / "state", output=tmp_path / "out", environment={**servers, **environment}) as product:
+        assert product.wait_for_end() == 2
     assert sentence in product.output.splitlines()[-1]
     assert "Traceback" not in product.output
     assert marked(product.state) == set()
@@ -186,8 +188,8 @@ def test_a_taken_port_is_told_before_anything_is_started(tmp_path: Path) -> None
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        product = Product(tmp_path / "state", output=tmp_path / "out", environment={"PORT": str(port)})
-        assert product.wait_for_end() == 2
+        with Product(tmp_path / "state", output=tmp_path / "out", environment={"PORT": str(port)}) as product:
+            assert product.wait_for_end() == 2
     assert f"Port {port} is in use by another program" in product.output
     assert "Starting PostgreSQL" not in product.output
 

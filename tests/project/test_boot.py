@@ -19,6 +19,7 @@ GOOD = {
     "ENCRYPTION_SECRET": secrets.token_hex(32),
     "DATABASE_URL": "postgres://leadagent@127.0.0.1:5432/leadagent",
     "REDIS_URL": "redis://127.0.0.1:6379/0",
+    "EMAIL_URL": "smtp+tls://leads:secret@mail.acme.test:587",
 }
 
 
@@ -48,6 +49,10 @@ def boot(env: dict[str, str], then: str = "") -> subprocess.CompletedProcess[str
         ({"ENCRYPTION_SECRET": "0123456789abcdef" * 3}, "ENCRYPTION_SECRET must be exactly 64 hexadecimal characters: "),
         ({"ENCRYPTION_SECRET": "0123456789abcdeg" * 4}, "ENCRYPTION_SECRET must be exactly 64 hexadecimal characters: "),
         ({"ENCRYPTION_SECRET": "0" * 64}, "ENCRYPTION_SECRET is not random: "),
+        ({"ENCRYPTION_SECRET": "0123456789abcdef" * 4}, "ENCRYPTION_SECRET is not random: "),
+        ({"EMAIL_URL": None}, "EMAIL_URL names no mail server: "),
+        ({"EMAIL_URL": "memorymail://"}, "EMAIL_URL names no mail server: "),
+        ({"DEBUG": "1"}, "DEBUG is on in production: "),
         ({"ENCRYPTION_SECRET_PREVIOUS": "abc"}, "ENCRYPTION_SECRET_PREVIOUS must be exactly 64 hexadecimal characters: "),
         ({"PUBLIC_URL": "http://leads.acme.test"}, "PUBLIC_URL is 'http://leads.acme.test': production is served by https."),
         ({"PUBLIC_URL": None}, "PUBLIC_URL is 'http://127.0.0.1:8000': production is served by https."),

@@ -109,6 +109,7 @@ def test_web_command_starts_answers_its_health_check_and_stops_on_sigterm() -> N
         "ENCRYPTION_SECRET": secrets.token_hex(32),
         "DATABASE_URL": "postgres://leadagent@127.0.0.1:1/none",
         "REDIS_URL": "redis://127.0.0.1:1/0",
+        "EMAIL_URL": "smtp://127.0.0.1:1",
     }
     with running_web(env) as port:
         deadline = time.monotonic() + 60

@@ -6,7 +6,7 @@ from tests.project.files import ROOT, compose_variables, example_lines, settings
 
 # Read by the runner of `make run` and `make test`, before Django's settings exist.
 RUNNER_NAMES = {"PORT", "LEADAGENT_STATE_DIR", "LEADAGENT_NO_UNSHARE"}
-NEEDED_IN_PRODUCTION = {"PUBLIC_URL", "SECRET_KEY", "ENCRYPTION_SECRET", "POSTGRES_PASSWORD"}
+NEEDED_IN_PRODUCTION = {"PUBLIC_URL", "SECRET_KEY", "ENCRYPTION_SECRET", "POSTGRES_PASSWORD", "EMAIL_URL"}
 
 
 def test_example_lists_every_name_that_is_read_and_no_other() -> None:
