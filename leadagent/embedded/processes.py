@@ -67,8 +67,16 @@ class Child:
         if not self._started.wait(timeout=30):
             raise ProcessFailed(f"{self.name} could not be started: the machine has no room for another process.")
 
+    def has_ended(self) -> bool:
+        """Whether the program is gone; its helpers may still be there and hold its output."""
+        return self.exit_code() is not None
+
+    def has_said_all(self) -> bool:
+        """Whether the program is gone and everything it wrote is in its log."""
+        return self.returncode is not None
+
     def exit_code(self) -> int | None:
-        """How the program ended (minus the signal's number), or None; told even while its helpers hold its output."""
+        """How the program ended (minus the signal's number for one that was killed), or None."""
         if self.returncode is None and self.pid:
             # ChildProcessError: the reader has just taken the code and is about to tell it.
             with suppress(ChildProcessError):
@@ -147,12 +155,13 @@ class Runner:
 
     def wait_for_end(self, child: Child, *, accept: Sequence[int] = (0,)) -> int:
         """Wait until a program that is meant to end has ended; other return codes than `accept` are failures."""
-        while child.returncode is None:
+        while not child.has_said_all():
             self._look_around(apart_from=child)
         self._children.remove(child)
-        if child.returncode not in accept:
+        code = child.exit_code()
+        if code is None or code not in accept:
             raise child.failure()
-        return child.returncode
+        return code
 
     def wait_until(self, check: Callable[[], bool], *, seconds: float, what: str) -> None:
         """Wait until `check` is true; `CannotStart` after `seconds`."""
@@ -173,10 +182,10 @@ class Runner:
             chosen = [child for child in self._children if (child.name in _SERVERS) is servers]
             for child in reversed(chosen):
                 _send(child, child.stop_signal, group=False)
-            _wait(lambda: all(child.exit_code() is not None for child in chosen), PATIENCE)
+            _wait(chosen, Child.has_ended, PATIENCE)
             for child in chosen:
                 _send(child, signal.SIGKILL, group=True)
-            _wait(lambda: all(child.returncode is not None for child in chosen), 5.0)
+            _wait(chosen, Child.has_said_all, 5.0)
         self._children.clear()
         stop_marked(self._marker)
 
@@ -184,9 +193,8 @@ class Runner:
         if self.interrupted:
             raise Interrupted
         for child in self._children:
-            if child is not apart_from and child.exit_code() is not None:
-                # For its last lines.
-                _wait(lambda: child.returncode is not None, 1.0)
+            if child is not apart_from and child.has_ended():
+                _wait([child], Child.has_said_all, 1.0)
                 raise child.failure()
         time.sleep(pause)
 
@@ -204,7 +212,7 @@ def _keep_quiet(_message: Any) -> None:
 
 
 def _send(child: Child, number: signal.Signals, *, group: bool) -> None:
-    if child.returncode is not None or not child.pid:
+    if child.has_said_all() or not child.pid:
         return
     with suppress(ProcessLookupError):
         # Each program leads its own group, so force reaches its workers too. A polite
@@ -212,7 +220,7 @@ def _send(child: Child, number: signal.Signals, *, group: bool) -> None:
         (os.killpg if group else os.kill)(child.pid, number)
 
 
-def _wait(check: Callable[[], bool], seconds: float) -> None:
+def _wait(children: Sequence[Child], check: Callable[[Child], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while not check() and time.monotonic() < deadline:
+    while not all(map(check, children)) and time.monotonic() < deadline:
         time.sleep(_POLL)

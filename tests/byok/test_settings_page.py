@@ -225,3 +225,26 @@ def test_a_post_without_its_token_is_refused(organization: Organization, address
     strict.force_login(MembershipFactory(organization=organization, role=Role.ADMIN).user)
     assert strict.post(address, fields()).status_code == 403
     assert not AIConfig.objects.exists()
+
+
+def test_a_key_is_neither_saved_nor_removed_long_after_the_sign_in(
+    organization: Organization, client: Client, address: str
+) -> None:
+    """What was typed in stays in the form, apart from the key; nothing is kept in the session."""
+    client.post(address, fields())
+    session = client.session
+    session["signed_in_at"] = 0
+    session.save()
+    page = text(client.get(address))
+    assert reverse("account_reauthenticate") in page
+    refused = client.post(address, fields(chat_model="gpt-5-mini", api_key=KEYS["openai"], version=1))
+    assert refused.status_code == 422
+    assert "Confirm who you are" in text(refused)
+    assert "gpt-5-mini" in text(refused)
+    assert KEYS["openai"] not in text(refused)
+    assert KEYS["openai"] not in str(dict(client.session))
+    assert get_ai_config(organization).version == 1
+    removal = client.post(reverse("byok:remove_key", args=[organization.slug, "openai"]))
+    assert removal.status_code == 302
+    assert removal.headers["Location"].startswith(reverse("account_reauthenticate"))
+    assert ProviderCredential.objects.count() == 1

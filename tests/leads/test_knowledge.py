@@ -13,6 +13,7 @@ from byok.errors import AIError
 from leadagent.leads import tasks
 from leadagent.leads.indexing import (
     CLAIM_LOST_AFTER,
+    MAX_ATTEMPTS,
     OVERLAP,
     PASSAGE,
     ask_again,
@@ -211,3 +212,24 @@ def test_cutting_loses_nothing(content: str) -> None:
     joined = " ".join(pieces)
     assert all(word in joined or len(word) > OVERLAP for word in words)
     assert len(pieces) <= math.ceil(len(content) / (PASSAGE / 2 - OVERLAP)) + 1
+
+
+def test_a_fault_of_our_own_is_not_paid_for_again_and_again(
+    organization: Organization, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = DocumentFactory(organization=organization)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("the vectors do not fit")
+
+    monkeypatch.setattr("leadagent.leads.indexing._store", broken)
+    assert index_document(document.pk) is None
+    document.refresh_from_db()
+    assert (document.status, document.error_code) == (DocumentStatus.FAILED, "internal_error")
+
+
+def test_a_document_whose_workers_die_each_time_is_given_up(organization: Organization, provider: FakeProvider) -> None:
+    document = DocumentFactory(organization=organization, attempts=MAX_ATTEMPTS)
+    assert index_document(document.pk) is None
+    document.refresh_from_db()
+    assert (document.status, provider.calls) == (DocumentStatus.FAILED, [])

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
 from leadagent.tenants.models import Organization
@@ -285,3 +285,27 @@ def test_two_drainers_side_by_side_count_nothing_twice(monkeypatch: pytest.Monke
     assert AIUsage.objects.count() == 200
     assert not UsageInbox.objects.exists()
     assert_rollup_equals_events()
+
+
+def test_a_lost_connection_puts_no_event_aside(organization: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what an event itself is to blame for counts against it."""
+    record(finished(organization, error_code="x" * 50))
+
+    def lost(take: str, value: int) -> int:
+        raise OperationalError("the connection is gone")
+
+    monkeypatch.setattr(ingest, "_store", lost)
+    with pytest.raises(OperationalError):
+        ingest.drain()
+    assert not UsageInbox.objects.exclude(failed_reason="").exists()
+
+
+def test_an_end_that_cannot_be_stored_leaves_its_call_as_unconfirmed(organization: Organization) -> None:
+    """The call was made: it is shown, whatever became of its figures."""
+    event = finished(organization, error_code="x" * 50)
+    record(started(organization, id=event.id), event)
+    ingest.drain()
+    UsageInbox.objects.filter(kind="started").update(received_at=datetime(2026, 1, 1, tzinfo=UTC))
+    assert ingest.reconcile() == 1
+    ingest.drain()
+    assert AIUsage.objects.get().state == "unreconciled"

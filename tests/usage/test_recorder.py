@@ -156,3 +156,28 @@ def test_the_pool_follows_the_database_and_closes_twice(monkeypatch: pytest.Monk
     durable.close()
     with durable.connection() as again:
         assert again.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_an_event_after_a_torn_line_is_not_swallowed_by_it(
+    organization: Organization, spool_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk or a kill leaves half a line; what is written later was reported as safe."""
+    put_postgresql_away(monkeypatch)
+    record(finished(organization))
+    with spool_file.open("ab") as file:
+        file.write(b'{"event_id": "0190')
+    later = finished(organization)
+    record(later)
+    lead_over_test_connection(monkeypatch)
+    ingest.drain()
+    assert AIUsage.objects.count() == 2
+    assert AIUsage.objects.filter(id=later.id).exists()
+    assert spool_file.with_suffix(".rejected").read_bytes() == b'{"event_id": "0190\n'
+
+
+def test_a_line_that_is_no_event_blocks_nobody(organization: Organization, spool_file: Path) -> None:
+    spool_file.parent.mkdir(parents=True, exist_ok=True)
+    spool_file.write_bytes(b"7\n[]\n{}\n")
+    assert ingest.replay_spool() == 0
+    assert not spool_file.exists()
+    assert spool_file.with_suffix(".rejected").read_bytes().splitlines() == [b"7", b"[]", b"{}"]
