@@ -12,6 +12,7 @@ from byok.config import EffectiveConfig, ModelKind, get_ai_config
 from byok.credentials import KnownCredential
 from byok.encryption import decrypt_api_key
 from byok.errors import AIError
+from byok.gate import KeyMissing, KeySource
 from byok.metering import CallContext
 from byok.models import PLATFORM_DEFAULT
 from byok.providers import REGISTRY, Provider
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
     from byok.providers.base import AsyncClient, SyncClient
-    from byok.wire import KeySource
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +151,6 @@ def _chosen(config: EffectiveConfig, kind: ModelKind, operation: str) -> tuple[s
 
 def _key_source(config: EffectiveConfig, provider: str, *, on_platform: bool) -> KeySource:
     """Opens the key on demand from its sealed form; the platform's comes from the settings."""
-    from byok.wire import KeyMissing, KeySource
-
     if on_platform:
 
         def platform_key() -> str:

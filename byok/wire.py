@@ -1,10 +1,10 @@
 """The transport under every SDK client: the only place where a key meets a request.
 
-SDK objects hold a placeholder. Here the destination is checked, the key is opened and
-put on a copy of the request, and the exchange is metered: one exchange, one usage
-event, whichever library made the call. What must not be sent (wrong host, no key, no
-quota) is answered with a synthetic refusal, because SDKs wrap and retry exceptions
-that are raised inside a transport.
+SDK objects hold a placeholder. Here the key is opened and put on a copy of the request,
+and the exchange is metered: one exchange, one usage event, whichever library made the
+call. What must not be sent (wrong host, no key, no quota; see `byok.gate`) is answered
+with a synthetic refusal, because SDKs wrap and retry exceptions that are raised inside
+a transport.
 
 Nothing that leaves this module holds the key: failures are raised anew without the
 frames and requests they came from, error bodies are searched for it, and cookies are
@@ -17,19 +17,16 @@ import asyncio
 import logging
 import threading
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Generic, NoReturn, TypeVar, cast
 
 import httpx2
 
-from byok import credentials, errors
-from byok.encryption import KeyUnreadable
+from byok.gate import Gate, KeySource
 from byok.metering import CallContext, Exchange
 from byok.providers import REGISTRY
-from usage import quota, recorder
 from usage.events import CallFinished
-from usage.models import KeyOwner
 
 logger = logging.getLogger(__name__)
 
@@ -59,17 +56,6 @@ _KEPT_HEADERS = {
     "date",
 }
 _KEPT_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-", "openai-processing-ms")
-
-
-@dataclass(frozen=True, slots=True)
-class KeySource:
-    """Opens the key when it is needed. `open` raises `KeyUnreadable` or `KeyMissing`."""
-
-    open: Callable[[], str]
-
-
-class KeyMissing(Exception):
-    """No key is stored for this call."""
 
 
 # --- The shared pools ---------------------------------------------------------------
@@ -130,7 +116,7 @@ class MeteredTransport(httpx2.BaseTransport):
         self._key = key
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        gate = _Gate(self._context, self._key)
+        gate = Gate(self._context, self._key)
         exchange = Exchange(self._context, path=request.url.path, body=request.read())
         if refusal := gate.admit(request.url, exchange):
             return refusal
@@ -153,7 +139,7 @@ class AsyncMeteredTransport(httpx2.AsyncBaseTransport):
         self._key = key
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        gate = _Gate(self._context, self._key)
+        gate = Gate(self._context, self._key)
         exchange = Exchange(self._context, path=request.url.path, body=await request.aread())
         if refusal := await gate.admit_async(request.url, exchange):
             return refusal
@@ -166,92 +152,6 @@ class AsyncMeteredTransport(httpx2.AsyncBaseTransport):
             headers=outcome.headers,
             stream=_AsyncMeteredStream(outcome.stream, exchange, gate),
         )
-
-
-# --- Before sending -----------------------------------------------------------------
-
-
-class _Gate:
-    """What must be true before a request may leave, and the free-tier reservation that goes with it."""
-
-    def __init__(self, context: CallContext, key: KeySource) -> None:
-        self._context = context
-        self._key = key
-        self._reservation: quota.Reservation | None = None
-
-    def admit(self, url: httpx2.URL, exchange: Exchange) -> httpx2.Response | None:
-        """Reserve and note the start; a synthetic refusal where the request may not leave."""
-        if refusal := self._refusal_of(url) or self._reserve():
-            return refusal
-        recorder.begin_ai_usage(exchange.started)
-        return None
-
-    async def admit_async(self, url: httpx2.URL, exchange: Exchange) -> httpx2.Response | None:
-        """As `admit`, in a thread. A caller that is cancelled meanwhile leaves neither reservation nor open start."""
-        admission = asyncio.ensure_future(asyncio.to_thread(self.admit, url, exchange))
-        try:
-            return await asyncio.shield(admission)
-        except asyncio.CancelledError:
-            if await admission is None:
-                await self.settle_async(exchange.unsent("cancelled"), unbilled=True)
-            raise
-
-    def _refusal_of(self, url: httpx2.URL) -> httpx2.Response | None:
-        if not _is_within(url, httpx2.URL(REGISTRY[self._context.provider].base_url)):
-            return self._refuse("wrong_destination")
-        try:
-            # Opened here for the verdict only, and again on the wire: the text is not kept in between.
-            self._key.open()
-        except KeyUnreadable:
-            credentials.note_unreadable(self._context.credential)
-            return self._refuse("key_unreadable")
-        except KeyMissing:
-            return self._refuse("config_missing")
-        return None
-
-    def _reserve(self) -> httpx2.Response | None:
-        if self._context.key_owner is not KeyOwner.PLATFORM:
-            return None
-        try:
-            self._reservation = quota.reserve_free_request(self._context.organization_id)
-        except quota.QuotaUnavailable:
-            return self._refuse("quota_unavailable")
-        return None if self._reservation else self._refuse("quota_exhausted")
-
-    def settle(self, event: CallFinished, *, unbilled: bool) -> None:
-        """The exchange is over: write its event, give back what was not billed, note the key's state."""
-        recorder.track_ai_usage(event)
-        if unbilled and self._reservation is not None:
-            quota.release_free_request(self._reservation)
-        credentials.note_outcome(event, self._context.credential)
-
-    async def settle_async(self, event: CallFinished, *, unbilled: bool) -> None:
-        """As `settle`, in a thread; it is carried through even if the caller is cancelled."""
-        await asyncio.shield(asyncio.to_thread(self.settle, event, unbilled=unbilled))
-
-    def _refuse(self, code: str) -> httpx2.Response:
-        error = errors.AIError(code, provider=self._context.provider)
-        body = {
-            "type": "error",
-            "error": {
-                "type": code,
-                "code": errors.REFUSAL_PREFIX + code,
-                "message": error.sentence,
-            },
-        }
-        return httpx2.Response(403, json=body, headers={"x-should-retry": "false"})
-
-
-def _is_within(url: httpx2.URL, base: httpx2.URL) -> bool:
-    prefix = base.path.rstrip("/") + "/"
-    # `path` is decoded: an encoded ".." would lead out of the prefix at the provider's end.
-    if ".." in url.path.split("/"):
-        return False
-    return (url.scheme, url.host, url.port) == (
-        base.scheme,
-        base.host,
-        base.port,
-    ) and url.path.startswith(prefix)
 
 
 # --- Sending ------------------------------------------------------------------------
@@ -395,7 +295,7 @@ async def _read_bounded_async(response: httpx2.Response) -> bytes:
 class _MeteredStream(httpx2.SyncByteStream):
     """Passes the answer on untouched; settles at its end or at `close`, whichever comes first."""
 
-    def __init__(self, inner: httpx2.SyncByteStream, exchange: Exchange, gate: _Gate) -> None:
+    def __init__(self, inner: httpx2.SyncByteStream, exchange: Exchange, gate: Gate) -> None:
         self._inner: httpx2.SyncByteStream | None = inner
         self._exchange = exchange
         self._gate = gate
@@ -433,7 +333,7 @@ class _MeteredStream(httpx2.SyncByteStream):
 class _AsyncMeteredStream(httpx2.AsyncByteStream):
     """As `_MeteredStream`, for an event loop."""
 
-    def __init__(self, inner: httpx2.AsyncByteStream, exchange: Exchange, gate: _Gate) -> None:
+    def __init__(self, inner: httpx2.AsyncByteStream, exchange: Exchange, gate: Gate) -> None:
         self._inner: httpx2.AsyncByteStream | None = inner
         self._exchange = exchange
         self._gate = gate
