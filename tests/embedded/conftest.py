@@ -7,13 +7,6 @@ from leadagent.embedded.processes import Runner
 from leadagent.embedded.state import State
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process for all of these: two products starting at once would only wait for each other."""
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group("embedded"))
-
-
 @pytest.fixture
 def state(tmp_path: Path) -> Generator[State, None, None]:
     """A state directory with a space in its name, removed with whatever had to be put outside of it."""

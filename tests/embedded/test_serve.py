@@ -69,7 +69,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
 def test_from_an_empty_directory_to_ready(first: FirstRun) -> None:
     for login in ("admin@demo.test", "member@demo.test", "viewer@demo.test", "support@demo.test"):
         assert f"Login: {login}\n" in first.output
-    for program in ("postgres", "redis-server", "gunicorn", " worker ", " beat "):
+    for program in ("postgres", "redis-server", "gunicorn", "leadagent worker", "leadagent beat"):
         assert any(program in line for line in first.processes.values()), first.processes
     # Loopback only, and nothing but the web process listens on the network.
     assert first.listening == {("0100007F", int(first.address.rpartition(":")[2]))}
@@ -131,7 +131,9 @@ def test_after_kill_9_the_next_start_stops_its_own_orphans_and_nobody_elses(firs
             # A process that dies takes all down, and the person is told which it was.
             processes = again.processes()
             # (Its helpers have the same command line; the leader is the one that leads its session.)
-            leader = next(pid for pid, line in processes.items() if " worker " in line and os.getsid(pid) == pid)
+            leader = next(
+                pid for pid, line in processes.items() if "leadagent worker" in line and os.getsid(pid) == pid
+            )
             os.kill(leader, signal.SIGKILL)
             assert again.wait_for_end() == 1
         assert "worker ended by signal SIGKILL; the end of" in again.output
