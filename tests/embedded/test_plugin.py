@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from leadagent.embedded.errors import CannotStart
 from leadagent.embedded.orphans import MARKER_NAME
 from leadagent.embedded.state import State
 from tests import servers
@@ -37,7 +38,7 @@ def test_what_a_killed_run_left_is_removed_and_a_running_one_is_not(tmp_path: Pa
 
 
 def test_a_place_that_cannot_be_written_ends_the_run_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(servers.CannotStart, match="set LEADAGENT_STATE_DIR to one that can"):
+    with pytest.raises(CannotStart, match="set LEADAGENT_STATE_DIR to one that can"):
         servers._new_state(Path("/proc/nowhere/test"))
 
 
@@ -50,5 +51,5 @@ def test_django_has_them(tmp_path: Path) -> None:
     # The directory of this very run is locked by whoever started it.
     if "/test/run-" in settings.REDIS_URL:
         path = Path(settings.REDIS_URL.removeprefix("unix://").partition("/sockets")[0])
-        with pytest.raises(servers.CannotStart, match="running already"):
+        with pytest.raises(CannotStart, match="running already"):
             State(path)
