@@ -1,7 +1,6 @@
 """A real browser before the product's pages, in the variants that people have."""
 
 import os
-import shutil
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from leadagent.tenants.models import Membership, Role
+from tests import chromium
 from tests.factories import MembershipFactory, OrganizationFactory
 
 
@@ -93,9 +93,9 @@ def playwright() -> Generator[Playwright, None, None]:
 
 @pytest.fixture(scope="package")
 def browser(playwright: Playwright) -> Generator[Browser, None, None]:
-    """Debian's Chromium where it is, else the one that Playwright brought."""
+    """The browser that `make test` has found or brought."""
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    opened = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
+    opened = playwright.chromium.launch(executable_path=chromium.find(), args=arguments)
     yield opened
     opened.close()
 
