@@ -154,7 +154,7 @@ class State:
     @property
     def _short_base(self) -> Path:
         # Not the system's temporary directory: TMPDIR may be long itself.
-        return Path("/tmp") / f"leadagent-{self._digest}"  # noqa: S108 - its owner is checked
+        return Path("/tmp") / f"leadagent-{self._digest}"  # noqa: S108 # nosec B108 - its owner is checked
 
     def _read_or_make_secrets(self) -> Secrets:
         path = self.path / "secrets.json"
