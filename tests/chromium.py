@@ -51,6 +51,7 @@ def _found() -> Iterator[str]:
 
 def bring() -> None:
     """Make sure that `find()` names a Chromium that starts, or exit with a sentence."""
+    _bring_playwrights_library()
     if given := os.environ.get("CHROMIUM"):
         if not _starts(given):
             sys.exit(f"CHROMIUM is {given!r}, which does not start: name one that does, or unset it.")
@@ -62,6 +63,16 @@ def bring() -> None:
     if _by_npm() or _by_apt():
         return
     sys.exit("No Chromium could be installed: install Debian's package chromium, or name one with CHROMIUM=/path.")
+
+
+def _bring_playwrights_library() -> None:
+    """Playwright's own Node needs a library that a minimal Debian lacks."""
+    from playwright._impl._driver import compute_driver_executable
+
+    node = compute_driver_executable()[0]
+    if _succeeds([node, "--version"], quiet=True) or (_apt_install("libatomic1") and _succeeds([node, "--version"])):
+        return
+    sys.exit("Playwright does not start here: install Debian's package libatomic1.")
 
 
 def _by_npm() -> bool:
@@ -93,7 +104,8 @@ def _unpack() -> None:
     unfinished.mkdir(parents=True)
     for name in ("al2023", "fonts", "swiftshader"):
         with tarfile.open(fileobj=io.BytesIO(brotli.decompress((_PACKAGE / f"{name}.tar.br").read_bytes()))) as archive:
-            archive.extractall(unfinished, filter="data")
+            # Debian 12's Python has no extraction filter yet. npm has checked the archive's fingerprint.
+            archive.extractall(unfinished, [member for member in archive if member.isreg() or member.isdir()])
     (unfinished / "headless-shell").write_bytes(brotli.decompress((_PACKAGE / "chromium.br").read_bytes()))
     (unfinished / "fonts.conf").write_text(_FONTS)
     (unfinished / "chromium").write_text(_LAUNCHER)
@@ -103,15 +115,18 @@ def _unpack() -> None:
 
 
 def _by_apt() -> bool:
+    return _apt_install("chromium") and _starts(shutil.which("chromium") or "")
+
+
+def _apt_install(package: str) -> bool:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         return False
-    install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "chromium"]
     _succeeds(["apt-get", "update", "--quiet"])
-    return _succeeds(install) and _starts(shutil.which("chromium") or "")
+    return _succeeds(["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", package])
 
 
-def _succeeds(words: list[str]) -> bool:
-    """Run a command; when it fails, show the end of what it said."""
+def _succeeds(words: list[str], *, quiet: bool = False) -> bool:
+    """Run a command; when it fails, show the end of what it said, unless `quiet`."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:
         done = subprocess.run(
@@ -126,7 +141,7 @@ def _succeeds(words: list[str]) -> bool:
     except OSError as error:
         print(f"{words[0]}: {error.strerror}", file=sys.stderr)
         return False
-    if done.returncode:
+    if done.returncode and not quiet:
         print("\n".join((done.stdout + done.stderr).splitlines()[-5:]), file=sys.stderr)
     return done.returncode == 0
 

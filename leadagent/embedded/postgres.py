@@ -200,16 +200,28 @@ def _make_cluster(data: Path, programs: Path, account: Account, runner: Runner, 
 
 
 def _socket_directory(state: State, account: Account) -> Path:
-    for place in (state.socket_directory, state.short_directory):
-        sockets = place("postgres")
-        if os.geteuid() == 0 and account.uid != 0:
-            sockets.parent.chmod(0o711)
-        _give(sockets, account)
-        if account.can("test", "-w", sockets):
-            break
-    for left in sockets.iterdir():
+    """Where the server can put its socket; when that is not in the state directory, a link there leads to it."""
+    inside = state.socket_directory("postgres")
+    if inside.is_symlink():
+        inside.unlink()
+        inside.mkdir(mode=0o700)
+    if not _can_use(inside, account):
+        sockets = state.short_directory("postgres")
+        if sockets == inside or not _can_use(sockets, account):
+            raise CannotStart(f"PostgreSQL cannot write to {sockets}: set DATABASE_URL to a PostgreSQL of yours.")
+        shutil.rmtree(inside)
+        inside.symlink_to(sockets)
+        inside = sockets
+    for left in inside.iterdir():
         left.unlink()
-    return sockets
+    return inside
+
+
+def _can_use(sockets: Path, account: Account) -> bool:
+    if os.geteuid() == 0 and account.uid != 0:
+        sockets.parent.chmod(0o711)
+    _give(sockets, account)
+    return account.can("test", "-w", sockets)
 
 
 def _answers(sockets: Path) -> bool:

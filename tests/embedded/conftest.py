@@ -1,3 +1,5 @@
+import shutil
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -20,3 +22,12 @@ def runner(state: State) -> Generator[Runner, None, None]:
     made = Runner(marker=state.marker, log_directory=state.directory("log"))
     yield made
     made.stop()
+
+
+@pytest.fixture
+def open_directory() -> Generator[Path, None, None]:
+    """A directory that every account may enter; pytest's own are closed."""
+    made = Path(tempfile.mkdtemp(prefix="open-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)

@@ -24,7 +24,9 @@ def main() -> None:
     try:
         url = urlsplit(start_postgres(state, runner, durable=False))
         sockets = Path(parse_qs(url.query)["host"][0])
-        with psycopg.connect(host=str(sockets), user=url.username, dbname=url.path[1:]) as connection:
+        # It is found in the state directory, wherever it had to be put.
+        found = state.path / "sockets" / "postgres"
+        with psycopg.connect(host=str(found), user=url.username, dbname=url.path[1:]) as connection:
             connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
             connection.execute("CREATE TABLE IF NOT EXISTS start (at timestamptz DEFAULT now())")
             connection.execute("INSERT INTO start DEFAULT VALUES")
@@ -41,6 +43,7 @@ def main() -> None:
                     "distance": starts[1],
                     "server_uid": os.stat(f"/proc/{server[0].splitlines()[0]}").st_uid,
                     "data_owner": (state.path / "postgres" / "data").stat().st_uid,
+                    "sockets": str(sockets),
                     "sockets_open_to_others": sockets.stat().st_mode & 0o077,
                     "outside": (state.path / "postgres").is_symlink(),
                 }

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,7 @@ def _start(
     found: dict[str, object] = json.loads(done.stdout)
     assert found["distance"] == 1.0
     assert found["sockets_open_to_others"] == 0
+    assert not Path(str(found["sockets"])).exists()
     return found
 
 
@@ -56,15 +57,6 @@ def _ways() -> Iterator[tuple[list[str], dict[str, str], str]]:
         yield ["unshare", "--user", "--map-user=54321", "--map-group=54321"], {}, "unshare"
     if _ROOT:
         yield [], {"LEADAGENT_NO_UNSHARE": "1"}, "setpriv"
-
-
-@pytest.fixture
-def open_directory() -> Generator[Path, None, None]:
-    """A directory that every account may enter; pytest's own are closed."""
-    made = Path(tempfile.mkdtemp(prefix="open-"))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(made)
 
 
 @pytest.mark.parametrize(("prefix", "environment", "changed_by"), list(_ways()))
@@ -97,7 +89,7 @@ def test_root_goes_from_one_way_to_the_other_and_back_with_its_data() -> None:
         assert [each["starts"] for each in found] == [1, 2, 3]
         assert found[1]["outside"]
         assert found[1]["data_owner"] == found[1]["server_uid"] == _NOBODY.pw_uid
-        assert not list(Path("/tmp").glob("leadagent-*/postgres/.s.PGSQL*"))
+        assert not str(found[1]["sockets"]).startswith(str(closed))
     finally:
         shutil.rmtree(closed)
 
