@@ -14,13 +14,19 @@ from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 
-from byok.encryption import encrypt_api_key, fingerprint
-from byok.models import PLATFORM_DEFAULT, AIConfig, CredentialStatus, ProviderCredential
+from byok.models import PLATFORM_DEFAULT, AIConfig, FallbackConsent, ProviderCredential
 from byok.providers import REGISTRY
+from byok.reports import ConnectionReport
+from byok.stored_keys import remove_api_key, store_key
 from leadagent.tenants import audit
 from leadagent.tenants.models import Organization, User
+from usage.alerts import CostAlertChoice, cost_alert_of, save_cost_alert
 
 ModelKind = Literal["chat", "embedding"]
+
+# What a chat model is used for, and all that leaves usage rows.
+CHAT_OPERATIONS = ("research", "qualification", "email_generation")
+OPERATIONS = (*CHAT_OPERATIONS, "embedding")
 
 # What a save does with the stored key when no new one was given.
 KEEP: Literal["keep"] = "keep"
@@ -43,12 +49,27 @@ class EffectiveConfig:
     openrouter_site_url: str
     openrouter_site_name: str
     usage_tracking: bool
+    # operation -> consent; what is not named never falls back.
+    fallback: Mapping[str, str]
     version: int
     credentials: Mapping[str, ProviderCredential]
 
     @property
     def is_customer_key(self) -> bool:
         return self.provider != PLATFORM_DEFAULT
+
+    def chat_model_for(self, operation: str) -> str:
+        """The chat model of one operation."""
+        return self.operation_models.get(operation) or self.chat_model
+
+    @property
+    def chosen_chat_models(self) -> list[str]:
+        """Every chat model that some operation uses, the general one first, each once."""
+        return list(dict.fromkeys([self.chat_model, *self.operation_models.values()]))
+
+    def consent_for(self, operation: str) -> FallbackConsent:
+        """Whether this operation may go on with the platform's AI when the own key fails."""
+        return FallbackConsent(self.fallback.get(operation, FallbackConsent.NEVER))
 
     @property
     def credential(self) -> ProviderCredential | None:
@@ -72,7 +93,9 @@ def byok_allowed(organization: Organization) -> bool:
     """Whether this organisation may use keys of its own (the operator's feature flag)."""
     if not settings.BYOK_ENABLED:
         return False
-    return not settings.BYOK_ALLOWED_ORGS or organization.slug in settings.BYOK_ALLOWED_ORGS
+    if not settings.BYOK_ALLOWED_ORGS:
+        return True
+    return not settings.BYOK_ALLOWED_ORGS.isdisjoint({organization.slug, organization.external_id})
 
 
 def get_ai_config(organization: Organization) -> EffectiveConfig:
@@ -93,6 +116,7 @@ def get_ai_config(organization: Organization) -> EffectiveConfig:
         openrouter_site_url=stored.openrouter_site_url,
         openrouter_site_name=stored.openrouter_site_name,
         usage_tracking=stored.usage_tracking,
+        fallback=stored.fallback,
         version=stored.version,
         credentials=credentials,
     )
@@ -105,51 +129,68 @@ def save_ai_config(
     chat_model: str = "",
     embedding_provider: str | None = None,
     embedding_model: str = "",
+    operation_models: Mapping[str, str] | None = None,
     api_key: str | None = KEEP,
     openrouter_site_url: str = "",
     openrouter_site_name: str = "",
     usage_tracking: bool = True,
+    fallback: Mapping[str, str] | None = None,
+    cost_alert: CostAlertChoice | None = None,
     version: int | None = None,
+    report: ConnectionReport | None = None,
     actor: User | None = None,
     request: HttpRequest | None = None,
 ) -> AIConfig:
-    """Save provider, models and, where given, the provider's key.
+    """Save provider, models and, where given, the provider's key, without asking the provider.
+
+    Pages and the API go through `byok.proving.prove_and_save`, which tests a new key first.
 
     `api_key`: a text replaces the stored key of `provider`, `KEEP` leaves it, None removes it.
     `embedding_provider`: None follows the chat provider where that one offers embeddings.
+    `operation_models`, `fallback`, `cost_alert`: None keeps what is stored.
     `version`: what the caller read; None saves whatever came in between.
+    `report`: how the test of `api_key` went; it becomes the new key's state.
     Raises `InvalidConfig` and `ConfigConflict`; then nothing is saved.
     """
     values = _validated(provider, chat_model, embedding_provider, embedding_model)
+    per_operation = None if operation_models is None else _validated_operation_models(provider, operation_models)
+    consents = None if fallback is None else _validated_fallback(fallback)
     with transaction.atomic():
         # One save per organisation at a time, also for the first one.
-        Organization.objects.select_for_update().get(pk=organization.pk)
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
         config = AIConfig.objects.filter(organization=organization).first()
         current_version = config.version if config else 0
         if version is not None and version != current_version:
             raise ConfigConflict
-        before = config.snapshot() if config else None
+        before = config.snapshot() | {"cost_alert": cost_alert_of(organization).as_json()} if config else None
         if config is None:
             config = AIConfig(organization=organization)
+        if config.provider != provider and per_operation is None:
+            # Names of models mean nothing to another provider.
+            per_operation = {}
         config.provider = provider
         config.chat_model, config.embedding_provider, config.embedding_model = values
+        config.operation_models = config.operation_models if per_operation is None else per_operation
         config.openrouter_site_url = openrouter_site_url
         config.openrouter_site_name = openrouter_site_name
         config.usage_tracking = usage_tracking
+        config.fallback = config.fallback if consents is None else consents
         config.version = current_version + 1
         config.updated_by = actor
         config.save()
+        if cost_alert is not None:
+            save_cost_alert(organization, cost_alert)
         audit.record(
             "ai_config.saved",
             organization=organization,
             actor=actor,
             target=provider,
             before=before,
-            after=config.snapshot(),
+            after=config.snapshot() | {"cost_alert": cost_alert_of(organization).as_json()},
             request=request,
         )
         if provider != PLATFORM_DEFAULT:
-            _save_key(organization, provider, api_key, actor=actor, request=request)
+            _save_key(organization, provider, api_key, report=report, actor=actor, request=request)
         _require_keys(organization, config, removing=api_key is None)
     return config
 
@@ -182,22 +223,30 @@ def _validated(
     )
 
 
-def remove_api_key(
-    organization: Organization, provider: str, *, actor: User | None = None, request: HttpRequest | None = None
-) -> None:
-    """Delete a stored key. Calls that need it are refused from now on; no other key takes its place."""
-    with transaction.atomic():
-        stored = ProviderCredential.objects.select_for_update().filter(organization=organization, provider=provider)
-        for credential in stored:
-            audit.record(
-                "credential.removed",
-                organization=organization,
-                actor=actor,
-                target=provider,
-                before={"provider": provider, "last4": credential.last4},
-                request=request,
-            )
-            credential.delete()
+def _validated_operation_models(provider: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Only what differs from the chat model is named; an empty name means the chat model."""
+    if provider == PLATFORM_DEFAULT:
+        return {}
+    models = {}
+    for operation, name in given.items():
+        if operation not in CHAT_OPERATIONS:
+            raise InvalidConfig("operation_models", f"There is no chat operation called {operation}.")
+        if name.strip():
+            try:
+                models[operation] = REGISTRY[provider].check_model(name)
+            except ValueError as exc:
+                raise InvalidConfig(f"model_{operation}", str(exc)) from None
+    return models
+
+
+def _validated_fallback(given: Mapping[str, str]) -> dict[str, str]:
+    consents = {}
+    for operation, consent in given.items():
+        if operation not in OPERATIONS or consent not in FallbackConsent:
+            raise InvalidConfig("fallback", "Choose never, ask or allow for each operation.")
+        if consent != FallbackConsent.NEVER:
+            consents[operation] = str(consent)
+    return consents
 
 
 def _save_key(
@@ -205,33 +254,19 @@ def _save_key(
     provider: str,
     api_key: str | None,
     *,
+    report: ConnectionReport | None,
     actor: User | None,
     request: HttpRequest | None,
 ) -> None:
-    """Seal and store, keep, or remove the key of one provider."""
+    """Store, keep, or remove the key of one provider."""
     if api_key == KEEP:
         return
     if api_key is None:
         remove_api_key(organization, provider, actor=actor, request=request)
         return
-    stored = ProviderCredential.objects.filter(organization=organization, provider=provider).first()
     api_key = api_key.strip()
     prefix = check_api_key(provider, api_key)
-    before = {"last4": stored.last4} if stored else None
-    credential = stored or ProviderCredential(organization=organization, provider=provider)
-    credential.sealed_key = encrypt_api_key(api_key, binding=credential.binding)
-    credential.prefix = prefix
-    credential.last4 = api_key[-4:]
-    credential.fingerprint = fingerprint(api_key)
-    credential.status = CredentialStatus.UNTESTED
-    credential.status_message = ""
-    credential.checked_at = credential.last_used_at = None
-    credential.created_by = actor
-    credential.save()
-    audit.record(
-        "credential.replaced" if before else "credential.saved", organization=organization, actor=actor,
-        target=provider, before=before, after={"last4": credential.last4}, request=request,
-    )  # fmt: skip
+    store_key(organization, provider, api_key, prefix=prefix, report=report, actor=actor, request=request)
 
 
 def check_api_key(provider: str, api_key: str) -> str:

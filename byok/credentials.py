@@ -34,7 +34,7 @@ class KnownCredential:
 
     @classmethod
     def of(cls, row: ProviderCredential) -> KnownCredential:
-        return cls(row.id, row.provider, row.status, row.updated_at, time.monotonic())
+        return cls(row.id, row.provider, row.status, row.saved_at, time.monotonic())
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ _UPDATE = """
 UPDATE byok_providercredential SET last_used_at = now(), status = coalesce(%(status)s, status),
 status_message = coalesce(%(message)s, status_message),
 checked_at = CASE WHEN %(status)s::text IS NULL THEN checked_at ELSE now() END
-WHERE id = %(id)s AND updated_at = %(saved_at)s
+WHERE id = %(id)s AND saved_at = %(saved_at)s
 """
 
 

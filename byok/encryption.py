@@ -69,6 +69,12 @@ def key_id(secret: str) -> str:
     return _derive(secret, "key id")[:4].hex()
 
 
+def key_id_of(envelope: str) -> str:
+    """The name of the secret that sealed an envelope; empty for a text that is none."""
+    parts = envelope.split(":")
+    return parts[1] if len(parts) == 4 and parts[0] == VERSION else ""
+
+
 def _secret_named(name: str) -> str:
     for secret in (settings.ENCRYPTION_SECRET, *settings.ENCRYPTION_SECRET_PREVIOUS):
         if hmac.compare_digest(key_id(secret), name):

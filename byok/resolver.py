@@ -146,7 +146,7 @@ def _chosen(config: EffectiveConfig, kind: ModelKind, operation: str) -> tuple[s
     """Provider and model as configured; an empty provider where there is none for this kind."""
     if kind == "embedding":
         return config.embedding_provider, config.embedding_model
-    return config.provider, config.operation_models.get(operation) or config.chat_model
+    return config.provider, config.chat_model_for(operation)
 
 
 def _key_source(config: EffectiveConfig, provider: str, *, on_platform: bool) -> KeySource:

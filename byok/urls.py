@@ -1,6 +1,6 @@
 from django.urls import path
 
-from byok import views
+from byok.views import settings as views
 
 app_name = "byok"
 

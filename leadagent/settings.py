@@ -258,6 +258,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "usage.tasks.prepare_partitions",
         "schedule": 6 * 3600.0,
     },
+    "send-cost-alerts": {"task": "usage.tasks.send_cost_alerts", "schedule": 60.0},
     "sweep-workflow-runs": {
         "task": "leadagent.leads.tasks.sweep_runs",
         "schedule": 15.0,

@@ -209,3 +209,35 @@ class FreeTierMonth(models.Model):
 
     def __str__(self) -> str:
         return f"{self.organization_id} {self.month:%Y-%m}: {self.used}"
+
+
+class CostAlert(models.Model):
+    """Whom to tell when a month's known cost passes a threshold in US dollars."""
+
+    organization = models.OneToOneField(Organization, on_delete=models.CASCADE, related_name="cost_alert")
+    enabled = models.BooleanField(default=False)
+    monthly_threshold = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    email = models.EmailField(blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.organization_id}: {self.monthly_threshold if self.enabled else 'off'}"
+
+
+class AlertSent(models.Model):
+    """One alert per organisation, UTC month and threshold: the row comes first, then the mail."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="alerts_sent")
+    month = models.DateField()
+    threshold = models.DecimalField(max_digits=12, decimal_places=2)
+    cost = models.DecimalField(max_digits=COST_DIGITS, decimal_places=COST_DECIMALS)
+    created_at = models.DateTimeField(default=timezone.now)
+    # Empty while the mail server has not taken it.
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "month", "threshold"], name="one_alert_per_threshold")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.organization_id} {self.month:%Y-%m} {self.threshold}"

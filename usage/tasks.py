@@ -4,7 +4,7 @@ import logging
 
 from celery import shared_task
 
-from usage import ingest
+from usage import alerts, ingest
 from usage.partitions import ensure_partitions, months_ahead
 
 logger = logging.getLogger(__name__)
@@ -34,3 +34,9 @@ def reconcile() -> None:
 def prepare_partitions() -> None:
     """Keep the coming three months ready."""
     ensure_partitions(months_ahead(3))
+
+
+@shared_task(name="usage.tasks.send_cost_alerts")
+def send_cost_alerts() -> None:
+    """Tell organisations whose month has passed their threshold."""
+    alerts.send_due_alerts()

@@ -1,61 +1,60 @@
-"""Stored keys and the choice of provider and models, one configuration per organisation."""
+"""Stored keys. Loading a row never opens one."""
 
 from __future__ import annotations
 
-import uuid
-from typing import Any
+from datetime import timedelta
 
-import uuid6
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
 from byok.encryption import KeyBinding, mask_api_key
+from byok.models.choices import CredentialStatus, ProviderName, new_id
 from leadagent.tenants.models import Organization
 
-
-def new_id() -> uuid.UUID:
-    """A time-ordered id (UUIDv7), known before the row is written: sealing binds to it."""
-    return uuid.UUID(int=uuid6.uuid7().int)
-
-
-class ProviderName(models.TextChoices):
-    OPENROUTER = "openrouter", "OpenRouter"
-    OPENAI = "openai", "OpenAI"
-    ANTHROPIC = "anthropic", "Anthropic"
+# How long a replaced key can be brought back.
+UNDO_LIFETIME = timedelta(hours=24)
+RECHECK_EVERY = timedelta(days=1)
 
 
-PLATFORM_DEFAULT = "platform_default"
+class SealedKey(models.Model):
+    """A sealed key with what pages show of it. Nothing here is opened to be shown."""
+
+    sealed_key = models.TextField(editable=False)
+    # Name of the secret that sealed it (see `byok.encryption.key_id`): what a rotation still has to do.
+    key_id = models.CharField(max_length=8, editable=False, db_index=True)
+    prefix = models.CharField(max_length=16, editable=False)
+    last4 = models.CharField(max_length=4, editable=False)
+    fingerprint = models.CharField(max_length=64, editable=False, db_index=True)
+    status = models.CharField(max_length=20, choices=CredentialStatus.choices, default=CredentialStatus.UNTESTED)
+    status_message = models.CharField(max_length=500, blank=True)
+    checked_at = models.DateTimeField(null=True, blank=True)
+    # When a person saved this key. Names the key within its row: a rotation does not change it.
+    saved_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        abstract = True
+
+    @property
+    def masked(self) -> str:
+        return mask_api_key(prefix=self.prefix, last4=self.last4)
 
 
-class CredentialStatus(models.TextChoices):
-    UNTESTED = "untested", "Not tested yet"
-    OK = "ok", "Connected"
-    REJECTED = "rejected", "Key refused"
-    NO_CREDIT = "no_credit", "No credit"
-    UNREACHABLE = "unreachable", "Could not be reached"
-    UNREADABLE = "unreadable", "Enter the key again"
-
-
-class ProviderCredential(models.Model):
-    """An organisation's key for one provider. Loading the row never opens the key."""
+class ProviderCredential(SealedKey):
+    """An organisation's key for one provider."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="credentials")
     provider = models.CharField(max_length=20, choices=ProviderName.choices)
-    sealed_key = models.TextField(editable=False)
-    prefix = models.CharField(max_length=16, editable=False)
-    last4 = models.CharField(max_length=4, editable=False)
-    fingerprint = models.CharField(max_length=64, editable=False, db_index=True)
-    status = models.CharField(
-        max_length=20,
-        choices=CredentialStatus.choices,
-        default=CredentialStatus.UNTESTED,
-    )
-    status_message = models.CharField(max_length=500, blank=True)
-    checked_at = models.DateTimeField(null=True, blank=True)
+    # The last capability report (`byok.reports.ConnectionReport.as_json`), or None before the first.
+    report: models.JSONField[dict[str, object] | None] = models.JSONField(null=True, blank=True)
+    # From the provider, where it tells.
+    expires_at = models.DateTimeField(null=True, blank=True)
+    next_check_at = models.DateTimeField(default=timezone.now, db_index=True)
+    # When the admins were told that the provider refuses this key; None: not told.
+    rejection_told_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -66,10 +65,6 @@ class ProviderCredential(models.Model):
         return f"{self.get_provider_display()} {self.masked} of {self.organization_id}"
 
     @property
-    def masked(self) -> str:
-        return mask_api_key(prefix=self.prefix, last4=self.last4)
-
-    @property
     def binding(self) -> KeyBinding:
         return KeyBinding(
             organization_id=self.organization_id,
@@ -78,50 +73,60 @@ class ProviderCredential(models.Model):
         )
 
 
-class AIConfig(models.Model):
-    """What an organisation chose. No row means: the platform's default."""
+class SupersededKey(SealedKey):
+    """The key that a newer one replaced, kept until `undo_until` so that the change can be taken back.
 
-    organization = models.OneToOneField(Organization, on_delete=models.CASCADE, related_name="ai_config")
-    provider = models.CharField(
-        max_length=20,
-        choices=[(PLATFORM_DEFAULT, "Platform default"), *ProviderName.choices],
-        default=PLATFORM_DEFAULT,
-    )
-    chat_model = models.CharField(max_length=200, blank=True)
-    # Empty: the organisation has no provider that offers embeddings.
-    embedding_provider = models.CharField(
-        max_length=20,
-        choices=[(PLATFORM_DEFAULT, "Platform default"), *ProviderName.choices],
-        blank=True,
-    )
-    embedding_model = models.CharField(max_length=200, blank=True)
-    # operation -> chat model; an operation that is not named uses `chat_model`.
-    operation_models: models.JSONField[dict[str, str]] = models.JSONField(default=dict, blank=True)
-    openrouter_site_url = models.URLField(blank=True)
-    openrouter_site_name = models.CharField(max_length=80, blank=True)
-    # Off: usage rows keep tokens and cost, but not the lead, the run or the error's text.
-    usage_tracking = models.BooleanField(default=True)
-    # Raised by every save; a form or API call that read an older one is told so.
-    version = models.PositiveIntegerField(default=1)
-    updated_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
-    updated_at = models.DateTimeField(auto_now=True)
+    Sealed anew for a purpose of its own: as the row's key it would not open.
+    """
 
-    class Meta:
-        verbose_name = "AI configuration"
+    credential = models.OneToOneField(ProviderCredential, on_delete=models.CASCADE, related_name="superseded")
+    superseded_at = models.DateTimeField(default=timezone.now)
+    undo_until = models.DateTimeField(db_index=True)
 
     def __str__(self) -> str:
-        return f"{self.get_provider_display()} for {self.organization_id}"
+        return f"{self.masked}, replaced on {self.superseded_at:%Y-%m-%d}"
 
-    def snapshot(self) -> dict[str, Any]:
-        """What the audit log keeps of it."""
-        return {
-            "provider": self.provider,
-            "chat_model": self.chat_model,
-            "embedding_provider": self.embedding_provider,
-            "embedding_model": self.embedding_model,
-            "operation_models": self.operation_models,
-            "openrouter_site_url": self.openrouter_site_url,
-            "openrouter_site_name": self.openrouter_site_name,
-            "usage_tracking": self.usage_tracking,
-            "version": self.version,
-        }
+    @property
+    def binding(self) -> KeyBinding:
+        return superseded_binding(self.credential.binding)
+
+
+def superseded_binding(binding: KeyBinding) -> KeyBinding:
+    """What the previous key of the same row is bound to."""
+    return KeyBinding(
+        organization_id=binding.organization_id,
+        provider=binding.provider,
+        credential_id=binding.credential_id,
+        purpose="superseded_key",
+    )
+
+
+class KeyUseDay(models.Model):
+    """How often a key was opened for calls on one UTC day, by operation. Written once, the day after."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="key_use_days")
+    # A plain value: the trace outlives the key.
+    credential_id = models.UUIDField()
+    provider = models.CharField(max_length=20, choices=ProviderName.choices)
+    day = models.DateField()
+    calls = models.PositiveIntegerField()
+    # operation -> calls
+    operations: models.JSONField[dict[str, int]] = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["credential_id", "day"], name="one_row_per_key_and_day")]
+        indexes = [models.Index(fields=["organization", "-day"], name="key_use_of_organization")]
+
+    def __str__(self) -> str:
+        return f"{self.credential_id} on {self.day}: {self.calls}"
+
+
+class SealingSecret(models.Model):
+    """When this installation first sealed with a secret, by the secret's public name (never the secret)."""
+
+    key_id = models.CharField(primary_key=True, max_length=8)
+    first_used_at = models.DateTimeField(default=timezone.now)
+    reminded_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.key_id}, since {self.first_used_at:%Y-%m-%d}"

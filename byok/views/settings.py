@@ -14,12 +14,12 @@ from byok.config import (
     InvalidConfig,
     byok_allowed,
     get_ai_config,
-    remove_api_key,
     save_ai_config,
 )
 from byok.forms import AIConfigForm
 from byok.models import PLATFORM_DEFAULT, CredentialStatus
 from byok.providers import REGISTRY
+from byok.stored_keys import remove_api_key
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role

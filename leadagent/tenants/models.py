@@ -79,6 +79,8 @@ class Organization(models.Model):
 
     name = models.CharField(max_length=80, validators=[validate_name])
     slug = models.SlugField(max_length=50, unique=True, validators=[validate_slug])
+    # The id in the system that the organisation was brought over from, such as Clerk's `org_…`.
+    external_id = models.CharField(max_length=100, unique=True, null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = OrganizationQuerySet.as_manager()

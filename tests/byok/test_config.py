@@ -11,11 +11,11 @@ from byok.config import (
     InvalidConfig,
     byok_allowed,
     get_ai_config,
-    remove_api_key,
     save_ai_config,
 )
 from byok.encryption import decrypt_api_key, fingerprint
 from byok.models import AIConfig, CredentialStatus, ProviderCredential
+from byok.stored_keys import remove_api_key
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.keys import KEYS
 from tests.factories import OrganizationFactory, UserFactory
@@ -202,7 +202,10 @@ def test_the_audit_log_tells_what_was_done_and_no_secret(organization: Organizat
     ]
     assert events[2].before["chat_model"] == "openai/gpt-4o"  # type: ignore[index]
     assert events[2].after["chat_model"] == "gpt-5"  # type: ignore[index]
-    assert (events[3].before, events[3].after) == ({"last4": "wxyz"}, {"last4": "9999"})
+    assert (events[3].before, events[3].after) == (
+        {"last4": "wxyz", "status": "untested"},
+        {"last4": "9999", "status": "untested"},
+    )
     told = json.dumps([[event.before, event.after] for event in events])
     assert "sk-proj" not in told
     assert "v1:" not in told

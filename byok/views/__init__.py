@@ -1,0 +1,1 @@
+"""Pages of keys and configuration, one module per page."""
