@@ -14,6 +14,17 @@ from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 
+from byok.config_values import (
+    CHAT_OPERATIONS,
+    OPERATIONS,
+    InvalidConfig,
+    check_api_key,
+    check_cost_alert,
+    check_site,
+    validated_fallback,
+    validated_models,
+    validated_operation_models,
+)
 from byok.models import PLATFORM_DEFAULT, AIConfig, FallbackConsent, ProviderCredential
 from byok.providers import REGISTRY
 from byok.reports import ConnectionReport
@@ -24,9 +35,19 @@ from usage.alerts import CostAlertChoice, cost_alert_of, save_cost_alert
 
 ModelKind = Literal["chat", "embedding"]
 
-# What a chat model is used for, and all that leaves usage rows.
-CHAT_OPERATIONS = ("research", "qualification", "email_generation")
-OPERATIONS = (*CHAT_OPERATIONS, "embedding")
+__all__ = [
+    "CHAT_OPERATIONS",
+    "KEEP",
+    "OPERATIONS",
+    "ConfigConflict",
+    "EffectiveConfig",
+    "InvalidConfig",
+    "ModelKind",
+    "byok_allowed",
+    "check_api_key",
+    "get_ai_config",
+    "save_ai_config",
+]
 
 # What a save does with the stored key when no new one was given.
 KEEP: Literal["keep"] = "keep"
@@ -79,14 +100,6 @@ class EffectiveConfig:
 
 class ConfigConflict(Exception):
     """Somebody saved in between: the form or call was made from an older version."""
-
-
-class InvalidConfig(Exception):
-    """A value that cannot be saved. `field` says where it was given, the message how to mend it."""
-
-    def __init__(self, field: str, message: str) -> None:
-        self.field = field
-        super().__init__(message)
 
 
 def byok_allowed(organization: Organization) -> bool:
@@ -152,9 +165,12 @@ def save_ai_config(
     `report`: how the test of `api_key` went; it becomes the new key's state.
     Raises `InvalidConfig` and `ConfigConflict`; then nothing is saved.
     """
-    values = _validated(provider, chat_model, embedding_provider, embedding_model)
-    per_operation = None if operation_models is None else _validated_operation_models(provider, operation_models)
-    consents = None if fallback is None else _validated_fallback(fallback)
+    values = validated_models(provider, chat_model, embedding_provider, embedding_model)
+    check_site(openrouter_site_url, openrouter_site_name)
+    if cost_alert is not None:
+        check_cost_alert(cost_alert)
+    per_operation = None if operation_models is None else validated_operation_models(provider, operation_models)
+    consents = None if fallback is None else validated_fallback(fallback)
     with transaction.atomic():
         # One save per organisation at a time, also for the first one.
         Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
@@ -195,60 +211,6 @@ def save_ai_config(
     return config
 
 
-def _validated(
-    provider: str, chat_model: str, embedding_provider: str | None, embedding_model: str
-) -> tuple[str, str, str]:
-    if provider == PLATFORM_DEFAULT:
-        return "", PLATFORM_DEFAULT, ""
-    if provider not in REGISTRY:
-        raise InvalidConfig("provider", "Choose one of the providers.")
-    entry = REGISTRY[provider]
-    if not chat_model.strip():
-        raise InvalidConfig("chat_model", "Choose a chat model.")
-    try:
-        chat_model = entry.check_model(chat_model)
-    except ValueError as exc:
-        raise InvalidConfig("chat_model", str(exc)) from None
-    if embedding_provider is None:
-        embedding_provider = provider if entry.offers_embeddings else ""
-    if not embedding_provider or embedding_provider == PLATFORM_DEFAULT:
-        return chat_model, embedding_provider, ""
-    if embedding_provider not in REGISTRY or not REGISTRY[embedding_provider].offers_embeddings:
-        raise InvalidConfig("embedding_provider", "This provider offers no embeddings.")
-    embedding_entry = REGISTRY[embedding_provider]
-    return (
-        chat_model,
-        embedding_provider,
-        embedding_model.strip() or embedding_entry.embedding_models[0],
-    )
-
-
-def _validated_operation_models(provider: str, given: Mapping[str, str]) -> dict[str, str]:
-    """Only what differs from the chat model is named; an empty name means the chat model."""
-    if provider == PLATFORM_DEFAULT:
-        return {}
-    models = {}
-    for operation, name in given.items():
-        if operation not in CHAT_OPERATIONS:
-            raise InvalidConfig("operation_models", f"There is no chat operation called {operation}.")
-        if name.strip():
-            try:
-                models[operation] = REGISTRY[provider].check_model(name)
-            except ValueError as exc:
-                raise InvalidConfig(f"model_{operation}", str(exc)) from None
-    return models
-
-
-def _validated_fallback(given: Mapping[str, str]) -> dict[str, str]:
-    consents = {}
-    for operation, consent in given.items():
-        if operation not in OPERATIONS or consent not in FallbackConsent:
-            raise InvalidConfig("fallback", "Choose never, ask or allow for each operation.")
-        if consent != FallbackConsent.NEVER:
-            consents[operation] = str(consent)
-    return consents
-
-
 def _save_key(
     organization: Organization,
     provider: str,
@@ -267,19 +229,6 @@ def _save_key(
     api_key = api_key.strip()
     prefix = check_api_key(provider, api_key)
     store_key(organization, provider, api_key, prefix=prefix, report=report, actor=actor, request=request)
-
-
-def check_api_key(provider: str, api_key: str) -> str:
-    """Return the visible prefix of a key that can be one of `provider`'s; raise `InvalidConfig` otherwise."""
-    if not api_key.isascii() or not api_key.isprintable() or " " in api_key or len(api_key) > 500:
-        raise InvalidConfig(
-            "api_key",
-            "A key is one line of letters, digits and dashes. Paste it again.",
-        )
-    try:
-        return REGISTRY[provider].check_key(api_key)
-    except ValueError as exc:
-        raise InvalidConfig("api_key", str(exc)) from None
 
 
 def _require_keys(organization: Organization, config: AIConfig, *, removing: bool) -> None:

@@ -20,6 +20,7 @@ from ninja.errors import HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
+from byok.api import router as ai_config
 from leadagent.api_docs import DocsPage
 from leadagent.leads.api import router as leads
 from leadagent.tenants.api_auth import BearerToken, SessionMember
@@ -150,4 +151,5 @@ api = ProductAPI(
     docs=DocsPage(),
     urls_namespace="api",
 )
+api.add_router("/ai-config", ai_config)
 api.add_router("/leads", leads)

@@ -12,6 +12,7 @@ from byok import credentials
 from byok.config import save_ai_config
 from byok.resolver import TenantModel, get_model_for_tenant
 from leadagent.tenants.models import Organization
+from tests.byok.asked import Asked
 from tests.byok.fake_provider import MODELS, FakeProvider
 from tests.byok.keys import KEYS, PLATFORM_KEY
 from tests.factories import OrganizationFactory
@@ -83,3 +84,11 @@ def rows(db: None) -> Callable[[], list[AIUsage]]:
         return list(AIUsage.objects.order_by("id"))
 
     return drained
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    """Key tests of new keys end here instead of at a provider."""
+    made = Asked()
+    monkeypatch.setattr("byok.proving.test_ai_connection", made)
+    return made

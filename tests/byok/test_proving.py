@@ -1,0 +1,101 @@
+"""A new key is tested on what was chosen before it is kept."""
+
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from byok.config import KEEP, ConfigConflict, InvalidConfig, get_ai_config, save_ai_config
+from byok.encryption import decrypt_api_key
+from byok.models import AIConfig, CredentialStatus, ProviderCredential
+from byok.proving import KeyNotProved, prove_and_save
+from byok.reports import LineState
+from leadagent.tenants.models import AuditEvent, Organization
+from tests.byok.asked import Asked
+from tests.byok.keys import KEYS
+
+pytestmark = pytest.mark.django_db
+
+NEW = "sk-proj-NEWnewNEWnewNEWnewNEW1111"
+
+
+def values(**changed: Any) -> dict[str, Any]:
+    return {"provider": "openai", "chat_model": "gpt-4o", "api_key": KEYS["openai"]} | changed
+
+
+def opened(organization: Organization) -> str:
+    row = ProviderCredential.objects.get(organization=organization, provider="openai")
+    return decrypt_api_key(row.sealed_key, binding=row.binding)
+
+
+def test_the_first_key_is_tested_on_exactly_what_was_chosen(organization: Organization, asked: Asked) -> None:
+    chosen = values(operation_models={"research": "gpt-5", "qualification": "gpt-4o"}, api_key=f"  {KEYS['openai']} ")
+    saved = prove_and_save(organization, chosen)
+    assert asked.calls == [
+        {"provider": "openai", "key": KEYS["openai"], "chat": ["gpt-4o", "gpt-5"], "emb": "text-embedding-3-small"}
+    ]
+    assert saved.report is not None
+    assert ProviderCredential.objects.get().status == CredentialStatus.OK
+
+
+@pytest.mark.parametrize("refused", ["key", "gpt-4o", "text-embedding-3-small"])
+def test_the_old_key_stays_until_the_new_one_is_proved(organization: Organization, asked: Asked, refused: str) -> None:
+    save_ai_config(organization, **values())
+    asked.states[refused] = LineState.FAILED
+    with pytest.raises(KeyNotProved) as caught:
+        prove_and_save(organization, values(api_key=NEW, chat_model="gpt-4o"), save_untested=True)
+    assert not caught.value.may_save_untested
+    assert opened(organization) == KEYS["openai"]
+    assert AIConfig.objects.get().version == 1
+    event = AuditEvent.objects.latest("pk")
+    assert event.action == "connection.test_failed"
+    assert event.after is not None
+    assert event.after["last4"] == "1111"
+    assert NEW not in str(event.after)
+
+
+def test_a_provider_that_could_not_be_asked_leaves_the_choice_to_a_person(
+    organization: Organization, asked: Asked
+) -> None:
+    asked.states["key"] = LineState.UNKNOWN
+    with pytest.raises(KeyNotProved) as caught:
+        prove_and_save(organization, values())
+    assert caught.value.may_save_untested
+    assert not ProviderCredential.objects.exists()
+    prove_and_save(organization, values(), save_untested=True)
+    assert opened(organization) == KEYS["openai"]
+    assert ProviderCredential.objects.get().status == CredentialStatus.UNREACHABLE
+
+
+@pytest.mark.parametrize("api_key", [KEEP, None])
+def test_nobody_is_asked_when_no_key_was_given(organization: Organization, asked: Asked, api_key: str | None) -> None:
+    save_ai_config(organization, **values())
+    assert prove_and_save(organization, values(api_key=api_key, chat_model="gpt-5")).report is None
+    assert asked.calls == []
+    assert get_ai_config(organization).chat_model == "gpt-5"
+
+
+def test_nobody_is_asked_about_a_key_of_another_provider(organization: Organization, asked: Asked) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        prove_and_save(organization, values(api_key=KEYS["anthropic"]))
+    assert caught.value.field == "api_key"
+    assert asked.calls == []
+
+
+def test_a_save_in_between_is_a_conflict_and_changes_nothing(organization: Organization, asked: Asked) -> None:
+    save_ai_config(organization, **values())
+    asked.meanwhile = lambda: save_ai_config(organization, **values(api_key=KEEP, chat_model="gpt-4o-mini"))
+    with pytest.raises(ConfigConflict):
+        prove_and_save(organization, values(api_key=NEW, version=1))
+    assert opened(organization) == KEYS["openai"]
+    assert get_ai_config(organization).chat_model == "gpt-4o-mini"
+
+
+def test_nothing_is_saved_or_asked_where_own_keys_are_off(
+    organization: Organization, asked: Asked, settings: Settings
+) -> None:
+    settings.BYOK_ENABLED = False
+    with pytest.raises(InvalidConfig, match="not enabled"):
+        prove_and_save(organization, values())
+    assert asked.calls == []
+    assert not AIConfig.objects.exists()
