@@ -1,13 +1,18 @@
 """The audit log holds who, what and where from, and no secret."""
 
+from datetime import date
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
+from django.urls import reverse
 from pytest_django import Settings
 
 from leadagent.tenants import audit
-from leadagent.tenants.models import ApiToken, Membership, Organization
+from leadagent.tenants.models import ApiToken, AuditEvent, Membership, Organization, Role
+from tests.factories import UserFactory
 
 KEY = "sk-or-v1-0123456789abcdef0123456789abcdef"
 
@@ -27,9 +32,32 @@ def test_the_person_and_the_address_come_from_the_request(admin: Membership) -> 
 
 def test_the_event_outlives_the_account(admin: Membership) -> None:
     event = audit.record("key.saved", organization=admin.organization, actor=admin.user)
+    person = admin.user.pk
     admin.user.delete()
-    event.refresh_from_db()
-    assert (event.actor, event.actor_label) == (None, "admin@acme.test")
+    again = AuditEvent.objects.select_related("actor").get(pk=event.pk)
+    assert (again.actor, again.actor_id, again.actor_label) == (None, person, "admin@acme.test")
+
+
+def test_support_can_still_read_what_outlived_its_organisation_and_actor(admin: Membership, client: Client) -> None:
+    event = audit.record("key.saved", organization=admin.organization, actor=admin.user)
+    admin.user.delete()
+    admin.organization.delete()
+    client.force_login(UserFactory(is_staff=True))
+    for address in (
+        reverse("admin:tenants_auditevent_changelist"),
+        reverse("admin:tenants_auditevent_change", args=[event.pk]),
+    ):
+        response = client.get(address)
+        assert response.status_code == 200
+        assert "admin@acme.test" in response.content.decode()
+
+
+def test_the_event_outlives_the_organisation(organization: Organization) -> None:
+    event = audit.record("key.saved", organization=organization)
+    number = organization.pk
+    organization.delete()
+    again = AuditEvent.objects.select_related("organization").get(pk=event.pk)
+    assert (again.organization, again.organization_id) == (None, number)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +108,73 @@ def test_secrets_are_left_out_by_name_and_by_shape(organization: Organization) -
         "enabled": True,
     }
     assert event.target == "pasted [key removed]"
+
+
+MARKER = "MARKER-7c1f55e2-this-is-no-known-shape-of-a-key"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "apiKey", "api_key", "x-api-key", "X-API-KEY", "authorization", "Authorization", "sealed_key", "sealedKey",
+        "fingerprint", "key_fingerprint", "encryptedApiKey", "clientSecret", "access_token", "accesstoken", "PASSWORD",
+        "newPassword", "apikey", "session_key", "Cookie", "private_key", "recovery codes", "totp", "keys", "tokens",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("shape", ["plain", "nested", "listed", "in_a_list_of_lists"])
+def test_no_name_lets_a_secret_in(name: str, shape: str, organization: Organization) -> None:
+    """A value that no pattern knows: only the name tells."""
+    shapes: dict[str, dict[str, Any]] = {
+        "plain": {name: MARKER},
+        "nested": {"provider": {"headers": {name: MARKER}}},
+        "listed": {"sent": [{name: [MARKER]}]},
+        "in_a_list_of_lists": {"sent": [[({name: {"value": MARKER}},)]]},
+    }
+    values = shapes[shape]
+    event = audit.record("key.saved", organization=organization, before=values, after=values)
+    event.refresh_from_db()
+    assert MARKER not in str(AuditEvent.objects.values_list())
+    assert event.before == event.after
+
+
+@pytest.mark.parametrize("key", [KEY, "sk-ant-api03-abcdefghijklmnop", "lat_0123456789abcdef0123", f"Bearer {KEY}"])
+def test_no_place_lets_a_known_shape_in(key: str, organization: Organization) -> None:
+    token = ApiToken.issue(organization, name=f"pasted {key}", scopes=[], created_by=None)[0]
+    request = _anonymous(request_from("203.0.113.7"))
+    request.api_token = token
+    values = {"note": key, key: "as a name", "list": [[key], (f"x{key}",)], "nested": {"deep": {"note": f"so: {key}"}}}
+    audit.record("key.saved", organization=organization, target=key, before=values, after=values, request=request)
+    assert key.removeprefix("Bearer ") not in str(AuditEvent.objects.values_list())
+
+
+def test_what_says_something_about_a_secret_stays(organization: Organization) -> None:
+    values = {
+        "key_id": "k2",
+        "has_key": True,
+        "keys": 3,
+        "total_tokens": 12,
+        "token": None,
+        "last4": "wxyz",
+        "pin": 1234,
+    }
+    event = audit.record("x", organization=organization, after=values)
+    event.refresh_from_db()
+    assert event.after == {key: value for key, value in values.items() if key != "pin"}
+
+
+def test_whatever_is_given_can_be_stored(organization: Organization) -> None:
+    """An audit event must not be what makes an act fail."""
+    values: Any = {
+        "cost": Decimal("3.4500"), "day": date(2026, 1, 2), "role": Role.ADMIN, "raw": b"\x00\xff", "set": {1},
+        "text": "a\x00b\ud800", "id": UUID(int=1), 5: "five",
+    }  # fmt: skip
+    event = audit.record("x", organization=organization, target="a\x00b\ud800" + "x" * 300, after=values)
+    event.refresh_from_db()
+    assert event.after == {
+        "cost": "3.4500", "day": "2026-01-02", "role": "admin", "raw": "[bytes]", "set": [1],
+        "text": "ab?", "id": str(UUID(int=1)), "5": "five",
+    }  # fmt: skip
+    assert len(event.target) == 200
 
 
 def _anonymous(request: Any) -> Any:

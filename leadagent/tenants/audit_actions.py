@@ -1,0 +1,96 @@
+"""What the audit log's actions are called, and the groups one can filter by. Pure.
+
+Whoever records a new action adds its words here; until then it is shown by its own name.
+"""
+
+from typing import NamedTuple
+
+
+class Group(NamedTuple):
+    """Actions that belong together. `prefixes` are the parts of their names before the dot."""
+
+    name: str
+    label: str
+    prefixes: tuple[str, ...]
+
+
+GROUPS = (
+    Group("members", "Organisation and members", ("organization", "member", "invitation")),
+    Group("accounts", "Sign-in and accounts", ("account",)),
+    Group("access", "Refused attempts", ("access",)),
+    Group("tokens", "API tokens", ("api_token",)),
+    Group("keys", "AI keys and models", ("ai_config", "credential", "connection", "key", "encryption", "fallback")),
+    Group("leads", "Leads, emails and knowledge", ("lead", "run", "email", "document")),
+    Group("support", "Support staff", ("support",)),
+    Group("exports", "Downloads", ("audit", "usage", "export")),
+)
+
+LABELS = {
+    "access.refused": "Was refused: the role or scope does not reach",
+    "account.email_changed": "Changed the address of their account",
+    "account.mfa_disabled": "Switched two-factor sign-in off",
+    "account.mfa_enabled": "Switched two-factor sign-in on",
+    "account.password_changed": "Changed their password",
+    "account.password_reset": "Reset their password by email",
+    "account.recovery_codes_made": "Made new recovery codes",
+    "account.signed_in": "Signed in",
+    "account.signed_out": "Signed out",
+    "ai_config.backfilled": "AI configuration was set up for an existing organisation",
+    "ai_config.imported": "AI configuration was brought over",
+    "ai_config.saved": "Saved the AI configuration",
+    "api_token.created": "Created an API token",
+    "api_token.revoked": "Revoked an API token",
+    "api_token.used": "API token was used for the first time that day",
+    "audit.exported": "Downloaded the audit log",
+    "connection.checked": "Connection was checked",
+    "connection.test_failed": "Connection test failed",
+    "connection.tested": "Tested the connection",
+    "credential.imported": "Provider key was brought over",
+    "credential.rechecked": "State of a provider key changed",
+    "credential.rejected": "Provider refused the key",
+    "credential.removed": "Removed a provider key",
+    "credential.replaced": "Replaced a provider key",
+    "credential.replacement_undone": "Put the earlier provider key back",
+    "credential.saved": "Saved a provider key",
+    "credential.unreadable": "Provider key could not be opened",
+    "document.added": "Added a document to the knowledge base",
+    "document.deleted": "Deleted a document of the knowledge base",
+    "email.approved": "Approved an email",
+    "email.discarded": "Discarded an email",
+    "encryption.rotated": "Provider key was sealed with a new secret",
+    "fallback.granted": "Let the platform's AI stand in for a failing key",
+    "fallback.used": "The platform's key was used in place of a failing one",
+    "invitation.accepted": "Accepted an invitation",
+    "invitation.resent": "Sent an invitation again",
+    "invitation.sent": "Invited someone",
+    "invitation.withdrawn": "Withdrew an invitation",
+    "key.used": "Provider key was used that day",
+    "lead.created": "Added a lead",
+    "member.left": "Left the organisation",
+    "member.removed": "Removed a member",
+    "member.role_changed": "Changed a member's role",
+    "organization.created": "Created the organisation",
+    "organization.imported": "Organisation was brought over",
+    "support.recheck_asked": "Support asked for a check of a provider key",
+    "support.user_changed": "Support changed an account's switches",
+    "support.viewed": "Support looked at a record",
+    "usage.exported": "Downloaded usage",
+}
+
+
+def label_of(action: str) -> str:
+    """The action in words: from the table, or made from its name ("key.moved_away" gives "Key: moved away")."""
+    if action in LABELS:
+        return LABELS[action]
+    what, _, happened = action.partition(".")
+    words = [part.replace("_", " ").strip() for part in (what, happened) if part]
+    return ": ".join(words)[:1].upper() + ": ".join(words)[1:] if words else "Unnamed act"
+
+
+def group_named(name: str) -> Group | None:
+    return next((group for group in GROUPS if group.name == name), None)
+
+
+def actions_of(group: Group) -> list[str]:
+    """The known actions of a group, by their words."""
+    return sorted((name for name in LABELS if name.partition(".")[0] in group.prefixes), key=label_of)
