@@ -58,6 +58,14 @@ KINDS = _kinds(
         "The key has reached the spending limit that was set for it at {provider}. Raise the limit at {key_page}.",
     ),
     ErrorKind(
+        # Nothing about the key: no fallback either, where the platform asks the same provider.
+        "region_refused",
+        True,
+        True,
+        "{provider} does not serve the country or region that the request came from. Choose another provider in the "
+        "AI settings, or ask whoever runs Lead Agent where it sends its requests from.",
+    ),
+    ErrorKind(
         "model_not_found",
         True,
         True,

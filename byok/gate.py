@@ -21,11 +21,20 @@ from usage.events import CallFinished
 from usage.models import KeyOwner
 
 
+def _nothing_to_look_at() -> None:
+    """A key that is not in the database cannot change there."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeySource:
-    """Opens the key when it is needed. `open` raises `KeyUnreadable` or `KeyMissing`."""
+    """Opens the key when it is needed. `open` raises `KeyUnreadable` or `KeyMissing`.
+
+    `look_again` is called before each exchange, where waiting for PostgreSQL is in order;
+    `open` never waits.
+    """
 
     open: Callable[[], str]
+    look_again: Callable[[], None] = _nothing_to_look_at
 
 
 class KeyMissing(Exception):
@@ -58,8 +67,9 @@ class Gate:
             raise
 
     def _refusal_of(self, url: httpx2.URL) -> httpx2.Response | None:
-        if not _is_within(url, httpx2.URL(REGISTRY[self._context.provider].base_url)):
+        if not is_within(url, httpx2.URL(REGISTRY[self._context.provider].base_url)):
             return self._refuse("wrong_destination")
+        self._key.look_again()
         try:
             # Opened here for the verdict only, and again on the wire: the text is not kept in between.
             self._key.open()
@@ -103,7 +113,8 @@ class Gate:
         return httpx2.Response(403, json=body, headers={"x-should-retry": "false"})
 
 
-def _is_within(url: httpx2.URL, base: httpx2.URL) -> bool:
+def is_within(url: httpx2.URL, base: httpx2.URL) -> bool:
+    """Whether a request to `url` stays at the address that a provider's keys are meant for."""
     prefix = base.path.rstrip("/") + "/"
     # `path` is decoded: an encoded ".." would lead out of the prefix at the provider's end.
     if ".." in url.path.split("/"):

@@ -6,17 +6,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import psycopg
 from django.conf import settings
+from psycopg_pool import PoolTimeout
 
 from byok.config import EffectiveConfig, ModelKind, get_ai_config
 from byok.credentials import KnownCredential
 from byok.encryption import decrypt_api_key
 from byok.errors import AIError
+from byok.fallback import Allowed, Fallback, No, decide
 from byok.gate import KeyMissing, KeySource
 from byok.metering import CallContext
-from byok.models import PLATFORM_DEFAULT
+from byok.models import PLATFORM_DEFAULT, ProviderCredential
 from byok.providers import REGISTRY, Provider
 from leadagent.tenants.models import Organization
+from usage import durable
 from usage.models import KeyOwner
 
 if TYPE_CHECKING:
@@ -73,14 +77,23 @@ def get_model_for_tenant(
     operation: str,
     lead: UUID | None = None,
     run: UUID | None = None,
+    fallback: Fallback | None = None,
 ) -> TenantModel:
     """The model that `organization` uses for `operation`; raises `AIError` where it may not call any.
 
     `operation` is what the usage is booked on: qualification, email_generation, research
     or embedding. `lead` and `run` are stored with each usage row.
+    `fallback`: the own key failed, and the platform's AI is wanted in its place. It is
+    resolved only if the organisation's consent for `operation` covers it; otherwise the
+    own key's error is raised.
     """
     config = get_ai_config(organization)
-    chosen, model = _chosen(config, kind, operation)
+    if fallback is None:
+        chosen, model = _chosen(config, kind, operation)
+    else:
+        _require_consent(config, kind, operation, fallback)
+        chosen = PLATFORM_DEFAULT
+        model = settings.PLATFORM_CHAT_MODEL if kind == "chat" else settings.PLATFORM_EMBEDDING_MODEL
     if not chosen:
         label = REGISTRY[config.provider].label if config.provider in REGISTRY else "The provider"
         raise AIError(
@@ -90,6 +103,13 @@ def get_model_for_tenant(
         )
     on_platform = chosen == PLATFORM_DEFAULT
     provider = settings.PLATFORM_PROVIDER if on_platform else chosen
+    if provider not in REGISTRY:
+        # A row from before the provider was taken out; no other one takes its place.
+        raise AIError(
+            "config_missing",
+            provider=provider,
+            sentence="The chosen AI provider is no longer offered. Choose another one in the AI settings to go on.",
+        )
     entry = REGISTRY[provider]
     if kind == "embedding" and not entry.offers_embeddings:
         raise AIError("config_missing", provider=provider, sentence=_no_embeddings(entry.label))
@@ -149,6 +169,17 @@ def _chosen(config: EffectiveConfig, kind: ModelKind, operation: str) -> tuple[s
     return config.provider, config.chat_model_for(operation)
 
 
+def _require_consent(config: EffectiveConfig, kind: ModelKind, operation: str, fallback: Fallback) -> None:
+    """Raise the own key's error unless the organisation lets the platform's AI do this operation in its place."""
+    if (kind == "embedding") != (operation == "embedding"):
+        raise ValueError("Consent is given per operation: embeddings fall back as `embedding`, chat as what it is for.")
+    error = fallback.error
+    decision = decide(config, operation, error, granted=fallback.granted)
+    if not isinstance(decision, Allowed):
+        sentence = decision.sentence if isinstance(decision, No) else error.sentence
+        raise AIError(error.code, provider=error.provider, sentence=sentence, detail=error.detail)
+
+
 def _key_source(config: EffectiveConfig, provider: str, *, on_platform: bool) -> KeySource:
     """Opens the key on demand from its sealed form; the platform's comes from the settings."""
     if on_platform:
@@ -159,6 +190,35 @@ def _key_source(config: EffectiveConfig, provider: str, *, on_platform: bool) ->
             raise KeyMissing
 
         return KeySource(platform_key)
-    credential = config.credentials[provider]
-    sealed, binding = credential.sealed_key, credential.binding
-    return KeySource(lambda: decrypt_api_key(sealed, binding=binding))
+    stored = _StoredKey(config.credentials[provider])
+    return KeySource(stored.open, stored.look_again)
+
+
+_SEALED = "SELECT sealed_key FROM byok_providercredential WHERE id = %s AND organization_id = %s AND provider = %s"
+
+
+class _StoredKey:
+    """The key in one row, as that row is when a request leaves: a model may be held for a while.
+
+    A key that was removed since is missing, one that was replaced is the new one.
+    """
+
+    def __init__(self, row: ProviderCredential) -> None:
+        self._binding = row.binding
+        self._sealed: str | None = row.sealed_key
+
+    def look_again(self) -> None:
+        """Read the row's sealed key. While PostgreSQL is away calls on own keys go on with what was read before."""
+        mine = (self._binding.credential_id, self._binding.organization_id, self._binding.provider)
+        try:
+            with durable.connection() as connection:
+                found = connection.execute(_SEALED, mine).fetchone()
+        except (psycopg.OperationalError, PoolTimeout):
+            return
+        self._sealed = found[0] if found else None
+
+    def open(self) -> str:
+        sealed = self._sealed
+        if sealed is None:
+            raise KeyMissing
+        return decrypt_api_key(sealed, binding=self._binding)

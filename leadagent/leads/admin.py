@@ -1,14 +1,17 @@
 """What support staff see of leads: state and reasons, to read only. Each look is audited."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Count, Model
 from django.http import HttpRequest
+from django.urls import reverse
 
-from leadagent.leads.models import Document, EmailDraft, Lead, Step, WorkflowRun
+from leadagent.leads.models import Document, EmailDraft, Lead, RunStatus, Step, WorkflowRun
 from leadagent.tenants.models import Organization
+from leadagent.tenants.organization_admin import LATEST, list_url
 from leadagent.tenants.support import ReadOnlyAdmin
+from leadagent.tenants.support_page import Cell, Panel, Table, add_panel, facts, row
 
 if TYPE_CHECKING:
     _StepInline = admin.TabularInline[Step, WorkflowRun]
@@ -56,9 +59,7 @@ class EmailDraftAdmin(ReadOnlyAdmin):
     search_fields = ("id", "message_id", "run__lead__email")
     list_select_related = ("approved_by",)
     ordering = ("-created_at",)
-
-    def organization_of(self, row: Any) -> Organization | None:
-        return row.run.organization if isinstance(row, EmailDraft) else None
+    organization_path = "run__organization"
 
 
 @admin.register(Document)
@@ -68,3 +69,42 @@ class DocumentAdmin(ReadOnlyAdmin):
     search_fields = ("title", "id")
     list_select_related = ("organization",)
     ordering = ("-created_at",)
+
+
+@add_panel(70)
+def runs(organization: Organization) -> Panel:
+    """Where the workflow stands, and the runs that stopped."""
+    by_status = dict(
+        WorkflowRun.objects.filter(organization=organization)
+        .order_by()
+        .values_list("status")
+        .annotate(n=Count("pk"))
+        .order_by("status")
+    )
+    stopped = WorkflowRun.objects.filter(
+        organization=organization, status__in=[RunStatus.FAILED, RunStatus.PAUSED]
+    ).select_related("lead")
+    rows = [
+        row(
+            Cell(f"{run.updated_at:%Y-%m-%d %H:%M}", url=reverse("admin:leads_workflowrun_change", args=[run.pk])),
+            str(run.lead),
+            Cell(run.get_status_display(), tone="bad" if run.status == RunStatus.FAILED else "warn"),
+            run.error_code,
+            run.error_sentence,
+        )
+        for run in stopped.order_by("-updated_at")[:LATEST]
+    ]
+    counted = {str(RunStatus(status).label): f"{count:,}" for status, count in by_status.items()}
+    return Panel(
+        "Runs",
+        facts(**counted) if counted else facts(runs="none yet"),
+        [
+            Table(
+                "Runs that stopped",
+                ["When", "Lead", "State", "Code", "What the run says"],
+                rows,
+                "None has stopped.",
+                list_url("leads_workflowrun", organization),
+            )
+        ],
+    )

@@ -15,6 +15,7 @@ from pydantic_ai.usage import UsageLimits
 
 from byok import resolver
 from byok.errors import AIError, translated
+from byok.fallback import Fallback
 from leadagent.leads import event_loop
 from leadagent.leads.models import Lead, Qualification, WorkflowRun
 from leadagent.tenants.models import Organization
@@ -73,9 +74,12 @@ def ask(
     run: WorkflowRun,
     instructions: str,
     prompt: str,
+    fallback: Fallback | None = None,
 ) -> Answer:
-    """One typed answer of the organisation's chat model. Raises `AIError`."""
-    model = resolver.get_model_for_tenant(organization, "chat", operation=operation, lead=lead.pk, run=run.pk)
+    """One typed answer of the organisation's chat model, or with `fallback` of the platform's. Raises `AIError`."""
+    model = resolver.get_model_for_tenant(
+        organization, "chat", operation=operation, lead=lead.pk, run=run.pk, fallback=fallback
+    )
     agent = Agent(model.model(), output_type=answer, instructions=instructions, retries=2, name=operation)
     limits = UsageLimits(request_limit=4, total_tokens_limit=100_000)
     return wait_for(agent.run(prompt, usage_limits=limits), provider=model.provider).output

@@ -36,6 +36,8 @@ class StepOut(Schema):
     attempts: int
     error_code: str
     error_message: str
+    on_platform: Annotated[bool, Field(description="The platform's AI stood in for the organisation's own key.")]
+    platform_reason: Annotated[str, Field(description="Why, to be read after “because”; empty without.")]
 
 
 class QualificationOut(Schema):
@@ -148,6 +150,8 @@ def _run_out(lead: Lead) -> dict[str, Any] | None:
                 "attempts": step.attempts,
                 "error_code": step.error_code,
                 "error_message": step.error_sentence,
+                "on_platform": step.on_platform,
+                "platform_reason": step.platform_reason,
             }
             for step in run.steps.all()
         ],

@@ -41,7 +41,8 @@ def index_document(document_id: UUID) -> timedelta | None:
         return None
     pieces = cut(document.content)
     try:
-        embeddings = generate_embeddings(document.organization, [f"{document.title}\n\n{piece}" for piece in pieces])
+        texts = [f"{document.title}\n\n{piece}" for piece in pieces]
+        embeddings = generate_embeddings(document.organization, texts, granted=document.platform_granted)
         _store(document, pieces, embeddings)
     except AIError as error:
         return _record_failure(document, error)
@@ -51,8 +52,11 @@ def index_document(document_id: UUID) -> timedelta | None:
     return None
 
 
-def ask_again(document: Document) -> bool:
-    """Let a failed document, or one of another embedding model, be prepared again; False while one is under way."""
+def ask_again(document: Document, *, on_platform: bool = False) -> bool:
+    """Let a failed document, or one of another embedding model, be prepared again; False while one is under way.
+
+    `on_platform`: a person lets the platform's AI do it, should the own key fail.
+    """
     ready_or_failed = Document.objects.filter(pk=document.pk).exclude(status=DocumentStatus.PENDING)
     return bool(
         ready_or_failed.update(
@@ -63,6 +67,7 @@ def ask_again(document: Document) -> bool:
             nudged_at=None,
             error_code="",
             error_sentence="",
+            platform_granted=on_platform,
         )
     )
 
@@ -91,7 +96,13 @@ def _due(now: datetime) -> Q:
 def _store(document: Document, pieces: list[str], embeddings: Embeddings) -> None:
     with transaction.atomic():
         held = Document.objects.filter(pk=document.pk, claimed_at=document.claimed_at)
-        if not held.update(status=DocumentStatus.READY, embedding_model=embeddings.model, claimed_at=None):
+        stored = held.update(
+            status=DocumentStatus.READY,
+            embedding_model=embeddings.model,
+            platform_reason=embeddings.taken_over,
+            claimed_at=None,
+        )
+        if not stored:
             return
         document.chunks.all().delete()
         Chunk.objects.bulk_create(

@@ -18,13 +18,17 @@ from django.utils import timezone
 
 from leadagent.leads.models import LeadStatus, Qualification, RunStatus, Step, StepName, StepStatus, WorkflowRun
 from leadagent.leads.outreach import Email, create_draft
-from leadagent.leads.run_state import StepFailure, lock_run, set_lead, set_run
+from leadagent.leads.run_state import StepFailure, TakenOver, lock_run, note_platform_use, set_lead, set_run
 
 # Renewed every few seconds while the step runs; long enough for one slow call in between.
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 3
 FIRST_PAUSE = timedelta(seconds=4)
 LONGEST_PAUSE = timedelta(minutes=15)
+
+
+# With these the platform's AI was wanted, and nothing left for it.
+_NEVER_SENT = frozenset({"quota_exhausted", "quota_unavailable"})
 
 
 class LeaseLost(Exception):
@@ -43,11 +47,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class StepOutcome:
-    """What a step found: `result` is kept with the step, the rest goes where it belongs."""
+    """What a step found: `result` is kept with the step, the rest goes where it belongs.
+
+    `taken_over`: the platform's AI found it, in place of the own key.
+    """
 
     result: Mapping[str, Any]
     qualification: Qualification | None = None
     email: Email | None = None
+    taken_over: TakenOver | None = None
 
 
 WORKER_LOST = StepFailure(
@@ -84,6 +92,7 @@ def claim_step(run_id: UUID) -> Claim | None:
             finished_at=None,
             error_code="",
             error_sentence="",
+            **_platform_fields(None),
         )
         set_run(run, RunStatus.RUNNING, now)
     return claim
@@ -105,7 +114,10 @@ def complete_step(claim: Claim, outcome: StepOutcome) -> bool:
             lease_token=None,
             lease_expires_at=None,
             finished_at=now,
+            **_platform_fields(outcome.taken_over),
         )
+        if outcome.taken_over is not None:
+            note_platform_use(run, claim.name, outcome.taken_over.code, now)
         if outcome.qualification is not None:
             run.category = outcome.qualification.category
             run.reason = outcome.qualification.reason
@@ -129,6 +141,8 @@ def fail_step(claim: Claim, failure: StepFailure) -> timedelta | None:
     now = timezone.now()
     with transaction.atomic():
         run, step = _locked(claim)
+        if failure.taken_over is not None and failure.code not in _NEVER_SENT:
+            note_platform_use(run, claim.name, failure.taken_over.code, now)
         if failure.permanent:
             _end_step(run, step, failure, now)
             return None
@@ -145,6 +159,7 @@ def fail_step(claim: Claim, failure: StepFailure) -> timedelta | None:
             finished_at=now,
             error_code=failure.code,
             error_sentence=failure.sentence,
+            **_platform_fields(failure.taken_over),
         )
         set_run(run, RunStatus.WAITING, now, failure)
     return pause
@@ -174,6 +189,15 @@ def _pause_before_retry(attempts: int, wish: float | None) -> timedelta:
     return min(max(pause, timedelta(seconds=wish or 0)), LONGEST_PAUSE)
 
 
+def _platform_fields(taken_over: TakenOver | None) -> dict[str, Any]:
+    """How a step's row says that the platform's AI stood in for the own key, or that it did not."""
+    return {
+        "on_platform": taken_over is not None,
+        "platform_code": taken_over.code if taken_over else "",
+        "platform_reason": taken_over.reason if taken_over else "",
+    }
+
+
 def _end_step(run: WorkflowRun, step: Step, failure: StepFailure, now: datetime) -> None:
     Step.objects.filter(pk=step.pk).update(
         status=StepStatus.FAILED,
@@ -182,6 +206,7 @@ def _end_step(run: WorkflowRun, step: Step, failure: StepFailure, now: datetime)
         finished_at=now,
         error_code=failure.code,
         error_sentence=failure.sentence,
+        **_platform_fields(failure.taken_over),
     )
     set_run(run, RunStatus.PAUSED if failure.needs_admin else RunStatus.FAILED, now, failure)
     set_lead(run.lead, LeadStatus.ATTENTION)

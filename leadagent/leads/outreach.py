@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from byok.fallback import Fallback
 from leadagent.leads.models import (
     Category,
     DraftStatus,
@@ -62,7 +63,9 @@ class DraftConflict(Exception):
         self.current = current
 
 
-def write_email(lead: Lead, research: str, qualification: Qualification, *, run: WorkflowRun) -> Email:
+def write_email(
+    lead: Lead, research: str, qualification: Qualification, *, run: WorkflowRun, fallback: Fallback | None = None
+) -> Email:
     """Write the reply to a lead with the organisation's chat model. Raises `AIError`."""
     from leadagent.leads import agents
 
@@ -72,6 +75,7 @@ def write_email(lead: Lead, research: str, qualification: Qualification, *, run:
         operation="email_generation",
         lead=lead,
         run=run,
+        fallback=fallback,
         instructions=INSTRUCTIONS.format(
             organization=one_line(run.organization.name, limit=80), purpose=PURPOSES[qualification.category]
         ),

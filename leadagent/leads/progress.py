@@ -68,6 +68,7 @@ class StepLine:
     state: str
     seconds: str = ""
     detail: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +110,11 @@ def _line(run: WorkflowRun, step: Step) -> StepLine:
     label = str(StepName(step.name).label)
     match step.status:
         case StepStatus.SUCCEEDED:
-            return StepLine(label, "done", seconds=_seconds(step), detail=_finding(step))
+            return StepLine(label, "done", seconds=_seconds(step), detail=_finding(step), note=_platform_note(step))
         case StepStatus.FAILED:
             # Why it failed stands in the banner above the steps.
-            return StepLine(label, "failed", seconds=_seconds(step), detail="Resume repeats this step only.")
+            again = "Resume repeats this step only."
+            return StepLine(label, "failed", seconds=_seconds(step), detail=again, note=_platform_note(step))
         case StepStatus.RUNNING:
             tries = f"Attempt {step.attempts}." if step.attempts > 1 else ""
             return StepLine(label, "running", detail=tries)
@@ -120,7 +122,7 @@ def _line(run: WorkflowRun, step: Step) -> StepLine:
         return StepLine(label, "stopped" if step.attempts else "skipped")
     if run.status in (RunStatus.FAILED, RunStatus.PAUSED):
         return StepLine(label, "waiting", detail="Starts once the step before it has succeeded.")
-    return StepLine(label, "waiting", detail=_retry(step))
+    return StepLine(label, "waiting", detail=_retry(step), note=_platform_note(step))
 
 
 def _seconds(step: Step) -> str:
@@ -134,6 +136,16 @@ def _finding(step: Step) -> str:
         return {0: "No look-ups.", 1: "1 look-up."}.get(calls, f"{calls} look-ups.")
     if step.name == StepName.QUALIFICATION:
         return f"{Category(result['category']).label}." if result.get("category") in Category else ""
+    return ""
+
+
+def _platform_note(step: Step) -> str:
+    """That the platform's AI stood in for the own key, and why."""
+    if step.on_platform:
+        done = "Done" if step.status == StepStatus.SUCCEEDED else "Tried"
+        return f"{done} with the platform's AI, because {step.platform_reason}."
+    if reason := (step.result or {}).get("searched_on_platform"):
+        return f"The knowledge base was searched with the platform's AI, because {reason}."
     return ""
 
 

@@ -14,8 +14,9 @@ from django.db.models import Q
 
 from byok import resolver
 from byok.errors import AIError
+from byok.fallback import Fallback
 from leadagent.leads import event_loop
-from leadagent.leads.knowledge import search_knowledge_base
+from leadagent.leads.knowledge import find_passages
 from leadagent.leads.models import DocumentStatus, Lead, WorkflowRun
 from leadagent.leads.text import clean, one_line
 from leadagent.tenants.models import Organization
@@ -66,29 +67,46 @@ class Report:
     text: str
     tool_calls: list[dict[str, str]]
     requests: int
+    # Why the platform's AI searched the knowledge base in place of the own key; empty where it did not.
+    searched_on_platform: str = ""
 
 
-def research(lead: Lead, *, run: WorkflowRun) -> Report:
-    """Research `lead` with the organisation's chat model, in at most 20 steps. Raises `AIError`."""
+def research(lead: Lead, *, run: WorkflowRun, fallback: Fallback | None = None) -> Report:
+    """Research `lead` with the organisation's chat model, in at most 20 steps. Raises `AIError`.
+
+    With `fallback` the platform's chat model does it; the knowledge base has a consent of its own.
+    """
     from pydantic_ai.usage import UsageLimits
 
     from leadagent.leads import agents
 
-    model = resolver.get_model_for_tenant(run.organization, "chat", operation="research", lead=lead.pk, run=run.pk)
-    agent = create_research_agent(run.organization, lead, run, model=model)
+    model = resolver.get_model_for_tenant(
+        run.organization, "chat", operation="research", lead=lead.pk, run=run.pk, fallback=fallback
+    )
+    taken_over: list[str] = []
+    agent = create_research_agent(run.organization, lead, run, model=model, taken_over=taken_over)
     limits = UsageLimits(request_limit=MAX_STEPS, total_tokens_limit=MAX_TOKENS)
     result = agents.wait_for(agent.run(agents.lead_prompt(lead), usage_limits=limits), provider=model.provider)
     return Report(
         text=clean(result.output)[:REPORT_LIMIT],
         tool_calls=tool_calls(result.all_messages()),
         requests=result.usage.requests,
+        searched_on_platform=taken_over[0] if taken_over else "",
     )
 
 
 def create_research_agent(
-    organization: Organization, lead: Lead, run: WorkflowRun, *, model: TenantModel
+    organization: Organization,
+    lead: Lead,
+    run: WorkflowRun,
+    *,
+    model: TenantModel,
+    taken_over: list[str] | None = None,
 ) -> Agent[object, str]:
-    """The agent for one lead, on the organisation's model."""
+    """The agent for one lead, on `model`.
+
+    `taken_over` collects why the platform's AI searched the knowledge base in place of the own key.
+    """
     from pydantic_ai import Agent
 
     agent = Agent(
@@ -112,7 +130,7 @@ def create_research_agent(
         Args:
             question: What you want to know, in a few words.
         """
-        return await event_loop.on_calling_thread(_query_knowledge, organization, lead, run, question)
+        return await event_loop.on_calling_thread(_query_knowledge, organization, lead, run, question, taken_over)
 
     agent.tool_plain(crm_search)
     if organization.documents.filter(status=DocumentStatus.READY).exists():
@@ -142,16 +160,20 @@ def _crm_search(organization: Organization, lead: Lead, asked: str) -> str:
     return json.dumps(found, ensure_ascii=False) if found else f"No other lead matches {asked!r}."
 
 
-def _query_knowledge(organization: Organization, lead: Lead, run: WorkflowRun, question: str) -> str:
+def _query_knowledge(
+    organization: Organization, lead: Lead, run: WorkflowRun, question: str, taken_over: list[str] | None
+) -> str:
     try:
-        passages = search_knowledge_base(organization, question, lead=lead, run=run)
+        found = find_passages(organization, question, lead=lead, run=run)
     except AIError as error:
         # The rest of the research is worth having; the report says what is missing.
         return f"The knowledge base could not be searched: {error.sentence}"
-    if not passages:
+    if found.taken_over and taken_over is not None:
+        taken_over.append(found.taken_over)
+    if not found.passages:
         return "Nothing about this in the knowledge base."
     return json.dumps(
-        [{"title": p.title, "similarity": round(p.similarity, 2), "text": p.content} for p in passages],
+        [{"title": p.title, "similarity": round(p.similarity, 2), "text": p.content} for p in found.passages],
         ensure_ascii=False,
     )
 

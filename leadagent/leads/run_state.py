@@ -9,17 +9,30 @@ from datetime import datetime
 from uuid import UUID
 
 from leadagent.leads.models import Lead, LeadStatus, RunStatus, WorkflowRun
+from leadagent.tenants import audit
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """That the platform's AI stood in for the own key: the trouble's code, and the reason as it follows "because"."""
+
+    code: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class StepFailure:
-    """Why a step ended without a result. `retry_after` is the provider's wish in seconds."""
+    """Why a step ended without a result. `retry_after` is the provider's wish in seconds.
+
+    `taken_over`: the platform's AI had been asked in place of the own key, and it is what failed last.
+    """
 
     code: str
     sentence: str
     permanent: bool
     needs_admin: bool = False
     retry_after: float | None = None
+    taken_over: TakenOver | None = None
 
 
 def lock_run(run_id: UUID) -> WorkflowRun | None:
@@ -51,3 +64,17 @@ def set_lead(lead: Lead, status: LeadStatus) -> None:
     """Move the locked lead to `status`."""
     lead.status = status
     lead.save(update_fields=["status"])
+
+
+def note_platform_use(run: WorkflowRun, operation: str, code: str, now: datetime) -> None:
+    """Tell the audit log that the platform's AI stood in for the own key in the locked run: once per run."""
+    if run.platform_used_at is not None:
+        return
+    run.platform_used_at = now
+    run.save(update_fields=["platform_used_at"])
+    audit.record(
+        "fallback.used",
+        organization=run.lead.organization,
+        target=f"run {run.pk}",
+        after={"operation": operation, "because": code},
+    )

@@ -2,19 +2,21 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from byok.errors import AIError
+from byok.fallback import FailedOnPlatform, Fallback, own_key_first
 from leadagent.leads import event_loop
 from leadagent.leads.leases import Claim, LeaseLost, StepOutcome, complete_step, fail_step, renew_lease
 from leadagent.leads.models import StepName, WorkflowRun
 from leadagent.leads.outreach import write_email
 from leadagent.leads.qualify import qualify
 from leadagent.leads.research import research
-from leadagent.leads.run_state import StepFailure
+from leadagent.leads.run_state import StepFailure, TakenOver
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +43,16 @@ def _perform(claim: Claim) -> StepOutcome | StepFailure:
     try:
         run = WorkflowRun.objects.select_related("lead", "organization").get(pk=claim.run_id)
         with event_loop.heartbeat(partial(_still_wanted, claim), every=HEARTBEAT_SECONDS):
-            return _WORK[claim.name](run)
+            return _on_own_key_first(run, claim.name)
     except AIError as error:
+        decision = error.taken_over if isinstance(error, FailedOnPlatform) else None
         return StepFailure(
             code=error.code,
             sentence=error.sentence,
             permanent=error.permanent,
             needs_admin=error.needs_admin,
             retry_after=error.retry_after,
+            taken_over=TakenOver(decision.code, decision.reason) if decision else None,
         )
     except (DatabaseError, InterfaceError, event_loop.HeartbeatStopped):
         # Nothing can be stored now: the lease runs out and the sweep tries again.
@@ -56,6 +60,15 @@ def _perform(claim: Claim) -> StepOutcome | StepFailure:
     except Exception:
         logger.exception("Step %s of run %s broke", claim.name, claim.run_id)
         return BROKEN
+
+
+def _on_own_key_first(run: WorkflowRun, name: StepName) -> StepOutcome:
+    """The step on the organisation's own key; once more on the platform's AI where that fails and consent allows."""
+    granted = name in run.platform_grant
+    outcome, fallback = own_key_first(run.organization, name, partial(_WORK[name], run), granted=granted)
+    if fallback is None:
+        return outcome
+    return replace(outcome, taken_over=TakenOver(fallback.error.code, fallback.reason))
 
 
 def _still_wanted(claim: Claim) -> bool:
@@ -74,24 +87,32 @@ BROKEN = StepFailure(
 )
 
 
-def _research(run: WorkflowRun) -> StepOutcome:
-    report = research(run.lead, run=run)
-    return StepOutcome({"report": report.text, "tool_calls": report.tool_calls, "requests": report.requests})
+def _research(run: WorkflowRun, fallback: Fallback | None) -> StepOutcome:
+    report = research(run.lead, run=run, fallback=fallback)
+    return StepOutcome(
+        {
+            "report": report.text,
+            "tool_calls": report.tool_calls,
+            "requests": report.requests,
+            # Why the platform's AI searched the knowledge base in place of the own key; empty where it did not.
+            "searched_on_platform": report.searched_on_platform,
+        }
+    )
 
 
-def _qualify(run: WorkflowRun) -> StepOutcome:
-    verdict = qualify(run.lead, _report(run), run=run)
+def _qualify(run: WorkflowRun, fallback: Fallback | None) -> StepOutcome:
+    verdict = qualify(run.lead, _report(run), run=run, fallback=fallback)
     return StepOutcome(
         {"category": verdict.category, "reason": verdict.reason, "confidence": verdict.confidence},
         qualification=verdict,
     )
 
 
-def _write_email(run: WorkflowRun) -> StepOutcome:
+def _write_email(run: WorkflowRun, fallback: Fallback | None) -> StepOutcome:
     verdict = run.qualification
     if verdict is None:
         raise RuntimeError(f"Run {run.pk} has no verdict although its qualification step has succeeded.")
-    email = write_email(run.lead, _report(run), verdict, run=run)
+    email = write_email(run.lead, _report(run), verdict, run=run, fallback=fallback)
     return StepOutcome({"subject": email.subject}, email=email)
 
 
@@ -100,7 +121,7 @@ def _report(run: WorkflowRun) -> str:
     return str(result["report"])
 
 
-_WORK: dict[StepName, Callable[[WorkflowRun], StepOutcome]] = {
+_WORK: dict[StepName, Callable[[WorkflowRun, Fallback | None], StepOutcome]] = {
     StepName.RESEARCH: _research,
     StepName.QUALIFICATION: _qualify,
     StepName.EMAIL_GENERATION: _write_email,

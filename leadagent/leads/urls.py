@@ -12,6 +12,7 @@ urlpatterns = [
     path("o/<slug:org>/leads/<uuid:lead_id>/", pages.detail, name="detail"),
     path("o/<slug:org>/leads/<uuid:lead_id>/run/", runs.start, name="run_start"),
     path("o/<slug:org>/runs/<uuid:run_id>/resume/", runs.resume, name="run_resume"),
+    path("o/<slug:org>/runs/<uuid:run_id>/fallback/", runs.fallback, name="run_fallback"),
     path("o/<slug:org>/runs/<uuid:run_id>/cancel/", runs.cancel, name="run_cancel"),
     path("o/<slug:org>/drafts/<uuid:draft_id>/save/", drafts.save, name="draft_save"),
     path("o/<slug:org>/drafts/<uuid:draft_id>/approve/", drafts.approve, name="draft_approve"),

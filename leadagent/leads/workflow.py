@@ -9,8 +9,10 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
+from django.http import HttpRequest
 from django.utils import timezone
 
+from byok import fallback
 from leadagent.leads.models import (
     ACTIVE,
     OPEN,
@@ -24,6 +26,7 @@ from leadagent.leads.models import (
 )
 from leadagent.leads.outreach import discard_superseded
 from leadagent.leads.run_state import lock_run, set_lead, set_run
+from leadagent.tenants import audit
 from leadagent.tenants.models import User
 
 STEPS = (StepName.RESEARCH, StepName.QUALIFICATION, StepName.EMAIL_GENERATION)
@@ -64,11 +67,51 @@ def resume_run(run: WorkflowRun) -> WorkflowRun:
         if locked.lead.runs.filter(created_at__gt=locked.created_at).exists():
             raise RunConflict("A newer run of this lead exists; this one stays as it is.")
         locked.steps.exclude(status=StepStatus.SUCCEEDED).update(
-            status=StepStatus.PENDING, attempts=0, next_attempt_at=None, error_code="", error_sentence=""
+            status=StepStatus.PENDING,
+            attempts=0,
+            next_attempt_at=None,
+            error_code="",
+            error_sentence="",
+            on_platform=False,
+            platform_code="",
+            platform_reason="",
         )
         set_run(locked, RunStatus.QUEUED, now)
         set_lead(locked.lead, LeadStatus.WORKING)
     return locked
+
+
+def platform_offer(run: WorkflowRun) -> list[str]:
+    """The operations that a person may let the platform's AI do in this paused run; empty where nothing is offered.
+
+    Offered where the own key failed and the organisation says "ask" for the step that stopped.
+    """
+    if run.status != RunStatus.PAUSED:
+        return []
+    step = run.steps.filter(status=StepStatus.FAILED).first()
+    if step is None or step.on_platform:
+        return []
+    return fallback.operations_to_grant(run.organization, step.name, step.error_code)
+
+
+def grant_platform(run: WorkflowRun, *, by: User, request: HttpRequest | None = None) -> WorkflowRun:
+    """Let the platform's AI stand in for the own key in this run, and let the run go on. Raises `RunConflict`."""
+    with transaction.atomic():
+        locked = lock_run(run.pk)
+        operations = platform_offer(locked) if locked is not None else []
+        if locked is None or not operations:
+            raise RunConflict("There is nothing that the platform's AI could go on with in this run.")
+        locked.platform_grant = operations
+        locked.save(update_fields=["platform_grant"])
+        audit.record(
+            "fallback.granted",
+            organization=locked.lead.organization,
+            actor=by,
+            target=f"run {locked.pk}",
+            after={"operations": operations, "because": locked.error_code},
+            request=request,
+        )
+        return resume_run(locked)
 
 
 def cancel_run(run: WorkflowRun) -> WorkflowRun:

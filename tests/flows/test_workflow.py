@@ -93,7 +93,8 @@ def test_a_refused_key_pauses_the_run_and_a_new_one_resumes_it_without_repeating
     served: Served, admin: Visitor
 ) -> None:
     wire = WIRES[0]
-    refused = "sk-or-v1-flow-invalid-4444444444444444"
+    # Good when it is tested and saved, revoked at the provider after its first answer.
+    refused = "sk-or-v1-flow-revoked1-4444444444444444"
     configure(admin, wire, refused)
     lead = admin.hand_in_lead(**LEAD)
     run = admin.wait_for_run(lead["id"], "paused", "failed", "awaiting_review")
@@ -102,7 +103,8 @@ def test_a_refused_key_pauses_the_run_and_a_new_one_resumes_it_without_repeating
     page = admin.get(f"/o/acme/leads/{lead['id']}/").text
     assert "OpenRouter refused the key" in page
     until(lambda: "Key refused" in admin.get(SETTINGS).text, "the settings page shows the refusal")
-    [failed] = served.usage_rows(run["id"])
+    *answered, failed = served.usage_rows(run["id"])
+    assert [row["success"] for row in answered] == [True]
     assert (failed["success"], failed["http_status"], failed["error_code"]) == (False, 401, "invalid_key")
 
     mended = "sk-or-v1-flow-mended-5555555555555555"
@@ -113,7 +115,7 @@ def test_a_refused_key_pauses_the_run_and_a_new_one_resumes_it_without_repeating
     assert run["status"] == "awaiting_review", run
     rows = served.usage_rows(run["id"])
     assert len(rows) == len(served.recorded(refused)) + len(served.recorded(mended))
-    assert [row["success"] for row in rows] == [False] + [True] * (len(rows) - 1)
+    assert [row["success"] for row in rows] == [True, False] + [True] * (len(rows) - 2)
 
 
 def test_every_request_that_the_providers_saw_is_a_usage_row(served: Served, admin: Visitor) -> None:

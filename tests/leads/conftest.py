@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pytest_django import Settings
 
 from byok.errors import AIError
+from byok.fallback import Fallback
 from leadagent.leads import tasks
 from leadagent.tenants.models import Membership, Organization, Role
 from tests.factories import MembershipFactory, OrganizationFactory
@@ -27,12 +29,15 @@ REPLY = {"subject": "Your gears", "body": "Dear Ann,\n\nshall we talk?"}
 class FakeProvider:
     """Stands where `byok.resolver` stands, and remembers what it was asked.
 
-    `fail_with` holds an error per operation; `research` answers the agent's requests.
+    `fail_with` holds an error per operation of the own key (`"research"`), or of the platform's
+    AI in its place (`"research platform"`); `research` answers the agent's requests.
     """
 
     calls: list[dict[str, Any]] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
     instructions: list[str] = field(default_factory=list)
+    # (operation, "own" or "platform"), per call that was answered or failed.
+    exchanges: list[tuple[str, str]] = field(default_factory=list)
     offered_tools: list[list[str]] = field(default_factory=list)
     fail_with: dict[str, AIError] = field(default_factory=dict)
     research: Callable[[list[ModelMessage], AgentInfo], ModelResponse] | None = None
@@ -47,20 +52,24 @@ class FakeProvider:
         operation: str,
         lead: UUID | None = None,
         run: UUID | None = None,
+        fallback: Fallback | None = None,
     ) -> SimpleNamespace:
         self.calls.append(
             {"organization": organization, "kind": kind, "operation": operation, "lead": lead, "run": run}
         )
         if error := self.fail_with.get(f"{operation} config"):
             raise error
+        where = "own" if fallback is None else "platform"
         return SimpleNamespace(
             provider="openai",
             model_id=self.embedding_model if kind == "embedding" else "gpt",
             is_customer_key=True,
-            model=lambda: FunctionModel(lambda messages, info: self._answer(operation, messages, info)),
+            model=lambda: FunctionModel(lambda messages, info: self._answer(operation, where, messages, info)),
             client=lambda: SimpleNamespace(
-                with_options=lambda **_: SimpleNamespace(embeddings=SimpleNamespace(create=self._embed)),
-                embeddings=SimpleNamespace(create=self._embed),
+                with_options=lambda **_: SimpleNamespace(
+                    embeddings=SimpleNamespace(create=partial(self._embed, where))
+                ),
+                embeddings=SimpleNamespace(create=partial(self._embed, where)),
             ),
         )
 
@@ -68,12 +77,16 @@ class FakeProvider:
     def operations(self) -> list[str]:
         return [call["operation"] for call in self.calls]
 
-    def _answer(self, operation: str, messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    def _exchange(self, operation: str, where: str) -> None:
+        self.exchanges.append((operation, where))
+        if error := self.fail_with.get(operation if where == "own" else f"{operation} platform"):
+            raise error
+
+    def _answer(self, operation: str, where: str, messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         self.prompts.append(str(messages[0].parts[-1].content))  # type: ignore[union-attr]
         self.instructions.append(info.instructions or "")
         self.offered_tools.append(sorted(tool.name for tool in info.function_tools))
-        if error := self.fail_with.get(operation):
-            raise error
+        self._exchange(operation, where)
         if info.output_tools:
             answer = VERDICT if operation == "qualification" else REPLY
             return ModelResponse(parts=[ToolCallPart(info.output_tools[0].name, dict(answer))])
@@ -81,9 +94,8 @@ class FakeProvider:
             return self.research(messages, info)
         return ModelResponse(parts=[TextPart("They make gears.")])
 
-    def _embed(self, *, input: list[str], **_: str) -> SimpleNamespace:  # noqa: A002 -- the SDK's name
-        if error := self.fail_with.get("embedding"):
-            raise error
+    def _embed(self, where: str, *, input: list[str], **_: str) -> SimpleNamespace:  # noqa: A002 -- the SDK's name
+        self._exchange("embedding", where)
         vectors = self.embed(input)
         return SimpleNamespace(data=[SimpleNamespace(index=i, embedding=v) for i, v in enumerate(vectors)])
 

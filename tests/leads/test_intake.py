@@ -8,9 +8,10 @@ from django.test import Client, RequestFactory
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from leadagent.http import client_ip
 from leadagent.leads import tasks
-from leadagent.leads.client_address import client_ip, is_too_often
 from leadagent.leads.models import Lead, LeadSource, RunStatus
+from leadagent.leads.rate_limit import is_too_often
 from leadagent.leads.views.intake import VISITOR_LIMIT
 from leadagent.tenants.models import Membership, Organization
 from tests.leads.conftest import Nudges
@@ -104,7 +105,7 @@ def test_a_lead_is_stored_while_redis_is_away(organization: Organization, monkey
     def away(*args: object, **kwargs: object) -> None:
         raise RedisConnectionError
 
-    monkeypatch.setattr("leadagent.leads.client_address.cache", SimpleNamespace(add=away, incr=away))
+    monkeypatch.setattr("leadagent.leads.rate_limit.cache", SimpleNamespace(add=away, incr=away))
 
     assert not is_too_often("lead:x", limit=0, seconds=60)
     assert Client().post(FORM, FIELDS).status_code == 302
@@ -151,7 +152,7 @@ def test_the_public_form_asks_for_the_csrf_token(organization: Organization) -> 
 def test_only_a_trusted_proxy_names_the_visitor(
     settings: Settings, trusted: bool, forwarded: str, address: str
 ) -> None:
-    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if trusted else None
+    settings.TRUST_PROXY = trusted
     headers = {"HTTP_X_FORWARDED_FOR": forwarded} if forwarded else {}
 
     assert client_ip(RequestFactory().get("/", **headers)) == address  # type: ignore[arg-type]

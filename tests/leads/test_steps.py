@@ -130,7 +130,7 @@ def test_after_a_passing_failure_a_worker_is_told_to_come_back(
 def test_our_own_failure_says_so_and_shows_nothing_of_the_inside(
     monkeypatch: pytest.MonkeyPatch, work: Callable[[WorkflowRun], None]
 ) -> None:
-    def fail(run: WorkflowRun) -> None:
+    def fail(run: WorkflowRun, fallback: object) -> None:
         raise KeyError("sk-or-v1-secret-in-a-message")
 
     monkeypatch.setitem(steps._WORK, StepName.RESEARCH, fail)
@@ -146,7 +146,7 @@ def test_our_own_failure_says_so_and_shows_nothing_of_the_inside(
 def test_a_database_that_is_away_leaves_the_step_to_its_lease(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail(run: WorkflowRun) -> None:
+    def fail(run: WorkflowRun, fallback: object) -> None:
         raise OperationalError("the server closed the connection")
 
     monkeypatch.setitem(steps._WORK, StepName.RESEARCH, fail)

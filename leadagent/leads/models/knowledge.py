@@ -26,7 +26,12 @@ class Document(models.Model):
     status = models.CharField(max_length=10, choices=DocumentStatus.choices, default=DocumentStatus.PENDING)
     error_code = models.CharField(max_length=40, blank=True)
     error_sentence = models.TextField(blank=True)
+    # Without its vendor: one model's vectors compare, whoever served them.
     embedding_model = models.CharField(max_length=200, blank=True)
+    # A person lets the platform's AI prepare it, should the own key fail.
+    platform_granted = models.BooleanField(default=False)
+    # Why the platform's AI prepared it in place of the own key, as it follows "because"; empty where it did not.
+    platform_reason = models.TextField(blank=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     attempts = models.PositiveSmallIntegerField(default=0)

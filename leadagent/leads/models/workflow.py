@@ -80,6 +80,10 @@ class WorkflowRun(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True, blank=True)
+    # Operations that a person lets the platform's AI do in this run, should the own key fail.
+    platform_grant: models.JSONField[list[str]] = models.JSONField(default=list, blank=True)
+    # When the platform's AI first stood in for the own key; with it the audit log was told, once.
+    platform_used_at = models.DateTimeField(null=True, blank=True)
     # When a worker was last told about this run. The sweep repeats what went unheard.
     nudged_at = models.DateTimeField(null=True, blank=True)
 
@@ -137,6 +141,11 @@ class Step(models.Model):
     result = models.JSONField(null=True, blank=True)
     error_code = models.CharField(max_length=40, blank=True)
     error_sentence = models.TextField(blank=True)
+    # Whether the last attempt ended on the platform's AI because the own key failed, and why:
+    # the trouble's code, and the reason as it follows "because".
+    on_platform = models.BooleanField(default=False)
+    platform_code = models.CharField(max_length=40, blank=True)
+    platform_reason = models.TextField(blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 

@@ -6,11 +6,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from leadagent.http import HtmxHttpRequest
-from leadagent.leads.client_address import client_ip, is_too_often
+from leadagent.http import HtmxHttpRequest, client_ip
 from leadagent.leads.forms import LeadForm, PublicLeadForm
 from leadagent.leads.intake import take_in
 from leadagent.leads.models import LeadSource
+from leadagent.leads.rate_limit import is_too_often
 from leadagent.leads.tasks import nudge_run
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Organization, Role

@@ -16,8 +16,10 @@ from leadagent.leads.forms import DraftForm
 from leadagent.leads.models import Lead, LeadStatus
 from leadagent.leads.progress import Progress, category_pill, lead_pill, progress_of
 from leadagent.leads.rendering import report_html
+from leadagent.leads.workflow import platform_offer
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
+from usage.quota import free_tier_of
 
 PAGE_SIZE = 25
 
@@ -92,6 +94,8 @@ def render_detail(
         **(_about_run(request, progress, form) if progress else {}),
         "actions": _actions(request, lead, progress) if request.membership.may(Role.MEMBER) else {},
     }
+    if "fallback" in context["actions"]:
+        context["free_tier"] = free_tier_of(request.organization.pk)
     return render_page(request, "leads/detail.html", context, partial="state", status=status)
 
 
@@ -125,6 +129,8 @@ def _actions(request: HtmxHttpRequest, lead: Lead, progress: Progress | None) ->
     actions = {}
     if run.may_resume:
         actions["resume"] = reverse("leads:run_resume", args=[org, run.pk])
+    if platform_offer(run):
+        actions["fallback"] = reverse("leads:run_fallback", args=[org, run.pk])
     if run.may_cancel:
         actions["cancel"] = reverse("leads:run_cancel", args=[org, run.pk])
     if not progress.is_moving:

@@ -1,4 +1,4 @@
-"""Starting, resuming and cancelling a run."""
+"""Starting, resuming and cancelling a run, and letting the platform's AI go on with it."""
 
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 from leadagent.http import HtmxHttpRequest
 from leadagent.leads.models import WorkflowRun
 from leadagent.leads.tasks import nudge_run
-from leadagent.leads.workflow import RunConflict, cancel_run, resume_run, start_run
+from leadagent.leads.workflow import RunConflict, cancel_run, grant_platform, resume_run, start_run
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 
@@ -38,6 +38,20 @@ def resume(request: HtmxHttpRequest, run_id: UUID) -> HttpResponse:
     try:
         with transaction.atomic():
             resume_run(run)
+            nudge_run(run.pk)
+    except RunConflict as conflict:
+        messages.warning(request, str(conflict))
+    return redirect("leads:detail", request.organization.slug, run.lead_id)
+
+
+@organization_view(Role.MEMBER)
+@require_POST
+def fallback(request: HtmxHttpRequest, run_id: UUID) -> HttpResponse:
+    """Let the platform's AI stand in for the own key in this run, where an admin has left that to people."""
+    run = _run(request, run_id)
+    try:
+        with transaction.atomic():
+            grant_platform(run, by=request.user, request=request)
             nudge_run(run.pk)
     except RunConflict as conflict:
         messages.warning(request, str(conflict))

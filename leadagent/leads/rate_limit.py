@@ -1,22 +1,12 @@
-"""Where a visitor comes from, and how often: for addresses that anyone may write to."""
+"""How often a visitor may write: for addresses that are open to anyone."""
 
 import logging
 import time
 
-from django.conf import settings
 from django.core.cache import cache
-from django.http import HttpRequest
 from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
-
-
-def client_ip(request: HttpRequest) -> str:
-    """The visitor's address; behind a trusted proxy, the one that proxy saw."""
-    forwarded = request.headers.get("X-Forwarded-For", "")
-    if settings.SECURE_PROXY_SSL_HEADER and forwarded:
-        return forwarded.rpartition(",")[2].strip()
-    return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def is_too_often(what: str, *, limit: int, seconds: int) -> bool:
