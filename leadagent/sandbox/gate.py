@@ -24,6 +24,7 @@ P = ParamSpec("P")
 # What a key may ask for on every endpoint that reads it, in the order of precedence.
 _EVERYWHERE: tuple[tuple[str, Kind], ...] = (
     ("invalid", "invalid_key"),
+    ("expired", "invalid_key"),
     ("ratelimit", "rate_limited"),
     ("overloaded", "overloaded"),
     ("servererror", "server_error"),
@@ -175,10 +176,18 @@ def _check_key(call: Call) -> None:
         raise Refusal("missing_key")
     if not has_shape(call.wire.name, call.key):
         raise Refusal("invalid_key", facts={"key": call.key})
+    if "revoked" in call.modes and _answered_calls(call) >= call.modes.revoked_after:
+        raise Refusal("invalid_key", facts={"key": call.key})
     asked = _EVERYWHERE + (_GENERATING if call.kind in GENERATING_KINDS else ())
     for word, kind in asked:
         if word in call.modes:
             raise Refusal(kind, facts={"key": call.key, "retry_after": call.modes.retry_after})
+
+
+def _answered_calls(call: Call) -> int:
+    """How many calls of a model this key was answered: known from the record, so none without one."""
+    seen = record.entries(key_sha256=call.key_sha256)
+    return sum(entry["kind"] in GENERATING_KINDS and entry["status"] == 200 for entry in seen)
 
 
 def _record(call: Call, status: int) -> None:

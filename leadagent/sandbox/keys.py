@@ -22,6 +22,10 @@ MODES = {
     "lists still work and /key shows nothing left",
     "keylimit": "OpenRouter 403 'Key limit exceeded'; elsewhere as nocredit",
     "unlimited": "OpenRouter /key shows no limit",
+    "freetier": "OpenRouter /key says that the account never bought credit",
+    "expired": "an OpenRouter key that expired yesterday: 401 everywhere, as for a deleted one",
+    "revoked": "401 everywhere once two calls of a model were answered, as for a key revoked then (`revoked5`: five)",
+    "expiring": "OpenRouter /key names the day after tomorrow as the end",
     "ratelimit": "429 with Retry-After: 2 (`ratelimit7`: 7 seconds)",
     "overloaded": "OpenAI 503, Anthropic 529, OpenRouter 503",
     "servererror": "500",
@@ -37,16 +41,20 @@ MODES = {
     "upstream cost beside it",
 }
 _WORDS = re.compile(rf"({'|'.join(sorted(MODES, key=len, reverse=True))})(\d*)")
-_DEFAULT_SECONDS = {"slow": 3, "ratelimit": 2}
+_DEFAULTS = {"slow": 3, "ratelimit": 2, "revoked": 2}
 
 
 @dataclass(frozen=True, slots=True)
 class KeyModes:
-    """The mode words found in a key, and the seconds that `slow` and `ratelimit` ask for (0 without the word)."""
+    """The mode words found in a key, and the numbers that some ask for (0 without the word).
+
+    `slow_seconds`, `retry_after` (seconds) and `revoked_after` (answered calls of a model).
+    """
 
     words: frozenset[str] = frozenset()
     slow_seconds: int = 0
     retry_after: int = 0
+    revoked_after: int = 0
 
     def __contains__(self, word: str) -> bool:
         return word in self.words
@@ -59,8 +67,8 @@ def has_shape(wire: str, key: str) -> bool:
 
 def read_modes(key: str) -> KeyModes:
     """Find the mode words in a key."""
-    seconds = {word: int(digits or _DEFAULT_SECONDS.get(word, 0)) for word, digits in _WORDS.findall(key.lower())}
-    return KeyModes(frozenset(seconds), seconds.get("slow", 0), seconds.get("ratelimit", 0))
+    numbers = {word: int(digits or _DEFAULTS.get(word, 0)) for word, digits in _WORDS.findall(key.lower())}
+    return KeyModes(frozenset(numbers), numbers.get("slow", 0), numbers.get("ratelimit", 0), numbers.get("revoked", 0))
 
 
 def fingerprint(key: str) -> str:

@@ -35,6 +35,7 @@ def spell(refusal: Refusal, request_id: str) -> tuple[int, dict[str, Any]]:
         "unknown_path": (404, "Not Found"),
         "unknown_generation": (404, f"Generation {facts.get('id')} not found"),
         "wrong_method": (405, "Method Not Allowed"),
+        "wrong_code": (403, "Invalid code or code_verifier"),
     }
     status, message = known.get(refusal.kind, (400, refusal.message))
     error: dict[str, Any] = {"message": message, "code": status}

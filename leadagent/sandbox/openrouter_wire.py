@@ -1,7 +1,7 @@
 """OpenRouter's API: chat completions, embeddings, public model list, key and generation lookups."""
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from secrets import token_hex
 from typing import Any
@@ -74,6 +74,18 @@ def models(call: Call) -> HttpResponseBase:
     return json_response({"data": [listed(offering) for offering in OPENROUTER.values()]})
 
 
+@endpoint(WIRE, "models", "GET")
+def models_of_account(call: Call) -> HttpResponseBase:
+    """GET /api/v1/models/user: what the key's account may use, by its preferences and privacy settings."""
+    return json_response({"data": [listed(model) for model in OPENROUTER.values() if not model.dimensions]})
+
+
+@endpoint(WIRE, "models", "GET")
+def embedding_models(call: Call) -> HttpResponseBase:
+    """GET /api/v1/embeddings/models."""
+    return json_response({"data": [listed(model) for model in OPENROUTER.values() if model.dimensions]})
+
+
 @endpoint(WIRE, "key", "GET")
 def key(call: Call) -> HttpResponseBase:
     """GET /api/v1/key: limits, and what this key has spent by the sandbox's own record."""
@@ -97,10 +109,10 @@ def key(call: Call) -> HttpResponseBase:
         "include_byok_in_limit": False,
         **{name: float(amount) for name, amount in usage.items()},
         **{f"byok_{name}": 0 for name in usage},
-        "is_free_tier": False,
+        "is_free_tier": "freetier" in call.modes,
         "is_management_key": "management" in call.modes,
         "is_provisioning_key": "management" in call.modes,
-        "expires_at": None,
+        "expires_at": (now + timedelta(days=2)).isoformat() if "expiring" in call.modes else None,
         "rate_limit": {"requests": -1, "interval": "10s", "note": "This field is deprecated and safe to ignore."},
     }
     return json_response({"data": data})

@@ -24,6 +24,7 @@ Kind = Literal[
     "unknown_path",
     "unknown_generation",
     "wrong_method",
+    "wrong_code",
 ]
 
 

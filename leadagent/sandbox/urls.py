@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from leadagent.sandbox import anthropic_wire, openai_wire, openrouter_wire, views
+from leadagent.sandbox import anthropic_wire, openai_wire, openrouter_auth, openrouter_wire, views
 
 urlpatterns = [
     path("requests", views.requests, name="sandbox-requests"),
@@ -18,7 +18,11 @@ urlpatterns = [
     path("openrouter/api/v1/chat/completions", openrouter_wire.chat_completions),
     path("openrouter/api/v1/embeddings", openrouter_wire.embeddings),
     path("openrouter/api/v1/models", openrouter_wire.models),
+    path("openrouter/api/v1/models/user", openrouter_wire.models_of_account),
+    path("openrouter/api/v1/embeddings/models", openrouter_wire.embedding_models),
     path("openrouter/api/v1/key", openrouter_wire.key),
     path("openrouter/api/v1/generation", openrouter_wire.generation),
+    path("openrouter/api/v1/auth/keys", openrouter_auth.auth_keys),
+    path("openrouter/auth", openrouter_auth.auth),
     path("openrouter/<path:rest>", openrouter_wire.unknown_path),
 ]

@@ -17,7 +17,7 @@ def requests(request: HttpRequest) -> HttpResponse:
     `generations` counts those that called a model: chat, messages and embeddings.
 
     Filters: `since` (ISO 8601 or epoch seconds), `key_sha256`, `kind` (chat, embeddings,
-    models, key, generation, other) and `wire`. `recording` is false, and the list empty,
+    models, key, generation, auth, other) and `wire`. `recording` is false, and the list empty,
     when SANDBOX_RECORD_FILE is not set.
     """
     if not is_local(request):

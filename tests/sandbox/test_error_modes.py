@@ -255,3 +255,17 @@ def test_malformed_requests_are_refused_and_counted(
     assert answer.status_code == 400
     assert answer.json()["error"]["message"]
     assert [line["status"] for line in sandbox.recorded(key)] == [400]
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_key_can_be_revoked_on_the_way(caller: Call, new_key: NewKey, wire: str) -> None:
+    client = caller(wire, new_key(wire, "revoked3"))
+    for _ in range(3):
+        client.list_models()
+        client.ask()
+    with pytest.raises(SDKS[wire].AuthenticationError):
+        client.ask()
+    # OpenRouter's list of models asks for no key.
+    if wire != "openrouter":
+        with pytest.raises(SDKS[wire].AuthenticationError):
+            client.list_models()
