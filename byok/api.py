@@ -123,7 +123,7 @@ def _report(caller: ApiRequest, organization: Organization, payload: KeyTestIn) 
         if credential is None:
             label = REGISTRY[payload.provider].label
             raise ApiError(422, "key_missing", f"No key is stored for {label}: send one to test.", field="api_key")
-        from byok.credentials import recheck_credential
+        from byok.rechecking import recheck_credential
 
         report = recheck_credential(credential, probe=payload.probe)
         note_test(organization, report, last4=credential.last4, actor=_person(caller), request=caller)

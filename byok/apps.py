@@ -8,8 +8,11 @@ class ByokConfig(AppConfig):
     verbose_name = "AI keys and models"
 
     def ready(self) -> None:
+        from byok import checks  # noqa: F401  # registers them
+        from byok.encryption import check_key_ring
         from byok.providers import REGISTRY
 
+        check_key_ring()
         try:
             REGISTRY[settings.PLATFORM_PROVIDER].check_model(settings.PLATFORM_CHAT_MODEL)
         except ValueError as exc:

@@ -55,10 +55,20 @@ _STATUS_OF = {
     "key_limit": CredentialStatus.NO_CREDIT,
 }
 
+# A key in one of these states is of no use until somebody replaces or repairs it.
+REFUSED = (CredentialStatus.REJECTED, CredentialStatus.UNREADABLE)
+
+# A refusal begins when the state turns to one, and is told once; any other state ends it.
 _UPDATE = """
 UPDATE byok_providercredential SET last_used_at = now(), status = coalesce(%(status)s, status),
 status_message = coalesce(%(message)s, status_message),
-checked_at = CASE WHEN %(status)s::text IS NULL THEN checked_at ELSE now() END
+checked_at = CASE WHEN %(status)s::text IS NULL THEN checked_at ELSE now() END,
+refused_since = CASE WHEN %(status)s::text IS NULL THEN refused_since
+    WHEN NOT %(refused)s THEN NULL
+    WHEN status = ANY(%(refused_states)s) THEN coalesce(refused_since, clock_timestamp())
+    ELSE clock_timestamp() END,
+rejection_told_at = CASE WHEN %(status)s::text IS NULL OR (%(refused)s AND status = ANY(%(refused_states)s))
+    THEN rejection_told_at ELSE NULL END
 WHERE id = %(id)s AND saved_at = %(saved_at)s
 """
 
@@ -101,6 +111,8 @@ def _write(
         "saved_at": credential.saved_at,
         "status": status.value if status else None,
         "message": message,
+        "refused": status in REFUSED,
+        "refused_states": [state.value for state in REFUSED],
     }
     try:
         with durable.connection() as connection:

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 
-from byok.config import KEEP, EffectiveConfig, InvalidConfig, check_api_key
-from byok.models import PLATFORM_DEFAULT
+from byok.config import CHAT_OPERATIONS, KEEP, OPERATIONS, EffectiveConfig, InvalidConfig, check_api_key
+from byok.models import PLATFORM_DEFAULT, FallbackConsent
 from byok.providers import REGISTRY, Provider
+from usage.alerts import CostAlertChoice
 
 NO_EMBEDDINGS = ""
+# What only an organisation with a key of its own chooses; the form has these fields for nobody else.
+_OWN_KEY_FIELDS = (
+    "api_key",
+    "save_untested",
+    "probe",
+    "chat_model",
+    *(f"model_{operation}" for operation in CHAT_OPERATIONS),
+    "embedding_provider",
+    "embedding_model",
+    *(f"fallback_{operation}" for operation in OPERATIONS),
+)
+_OPENROUTER_FIELDS = ("openrouter_site_url", "openrouter_site_name")
+
+
+def _model_field(label: str, *, required: bool = False) -> forms.CharField:
+    widget = forms.TextInput(attrs={"class": "mono", "autocomplete": "off", "spellcheck": "false"})
+    return forms.CharField(required=required, max_length=200, label=label, widget=widget)
 
 
 class AIConfigForm(forms.Form):
@@ -22,29 +42,35 @@ class AIConfigForm(forms.Form):
         strip=True,
         max_length=500,
         label="API key",
-        widget=forms.PasswordInput(render_value=False, attrs={"class": "input mono", "autocomplete": "off"}),
+        widget=forms.PasswordInput(render_value=False, attrs={"class": "mono", "autocomplete": "off"}),
     )
-    chat_model = forms.CharField(
-        required=False,
-        max_length=200,
-        label="Chat model",
-        widget=forms.TextInput(attrs={"class": "input mono", "list": "chat-models", "autocomplete": "off"}),
-    )
-    embedding_provider = forms.ChoiceField(
-        required=False,
-        label="Embeddings",
-        help_text="The knowledge base is searched with embeddings.",
-    )
-    embedding_model = forms.CharField(
-        required=False,
-        max_length=200,
-        label="Embedding model",
-        widget=forms.TextInput(attrs={"class": "input mono", "list": "embedding-models", "autocomplete": "off"}),
-    )
-    openrouter_site_url = forms.URLField(
-        required=False, assume_scheme="https", label="Site address", help_text="Shown in OpenRouter's own statistics."
-    )
+    probe = forms.BooleanField(required=False, label="Also send a one-token test message (costs a fraction of a cent)")
+    save_untested = forms.BooleanField(required=False, label="Save without the test")
+    chat_model = _model_field("Chat model", required=True)
+    model_research = _model_field("Model for research")
+    model_qualification = _model_field("Model for qualification")
+    model_email_generation = _model_field("Model for email drafts")
+    embedding_provider = forms.ChoiceField(required=False, label="Embeddings")
+    embedding_model = _model_field("Embedding model")
+    fallback_research = forms.ChoiceField(required=False, choices=FallbackConsent.choices, label="Research")
+    fallback_qualification = forms.ChoiceField(required=False, choices=FallbackConsent.choices, label="Qualification")
+    fallback_email_generation = forms.ChoiceField(required=False, choices=FallbackConsent.choices, label="Email drafts")
+    fallback_embedding = forms.ChoiceField(required=False, choices=FallbackConsent.choices, label="Embeddings")
+    openrouter_site_url = forms.URLField(required=False, assume_scheme="https", label="Site address")
     openrouter_site_name = forms.CharField(required=False, max_length=80, label="Site name")
+    alert_enabled = forms.BooleanField(required=False, label="Send an email when a month's cost passes a sum")
+    alert_threshold = forms.DecimalField(
+        required=False,
+        max_digits=10,
+        decimal_places=2,
+        label="Sum in US dollars",
+        error_messages={
+            "invalid": "Enter a sum in dollars, for example 25 or 19.50.",
+            "max_decimal_places": "Enter a sum with at most two decimals, for example 19.50.",
+        },
+        widget=forms.TextInput(attrs={"class": "short", "inputmode": "decimal", "autocomplete": "off"}),
+    )
+    alert_email = forms.EmailField(required=False, label="Send it to")
     usage_tracking = forms.BooleanField(
         required=False,
         label="Keep details of each call",
@@ -52,22 +78,38 @@ class AIConfigForm(forms.Form):
     )
     version = forms.IntegerField(widget=forms.HiddenInput)
 
-    def __init__(self, data: Any = None, *, config: EffectiveConfig, provider: str = "") -> None:
-        """`provider`: the choice that the page shows; the stored one unless another was picked."""
+    def __init__(
+        self,
+        data: Any = None,
+        *,
+        config: EffectiveConfig,
+        cost_alert: CostAlertChoice,
+        provider: str = "",
+        typed: Mapping[str, str] | None = None,
+        default_email: str = "",
+    ) -> None:
+        """`provider`: the choice that the page shows; the stored one unless another was picked.
+
+        `typed`: what was in the form before the provider was changed; it is taken over where it still has a meaning.
+        `default_email`: where alerts go as long as no address is stored.
+        """
         known = {PLATFORM_DEFAULT, *REGISTRY}
-        picked = (data or {}).get("provider") or provider
+        picked = (data if data is not None else {}).get("provider") or provider
         self.picked = picked if picked in known else config.provider
-        super().__init__(data, initial=self._initial(config))
+        self.config = config
+        super().__init__(data, initial=self._initial(cost_alert, default_email, typed or {}))
         choices = [(entry.id, entry.label) for entry in REGISTRY.values()]
         self._choice("provider").choices = [*choices, (PLATFORM_DEFAULT, "Platform AI, free tier")]
-        self._choice("embedding_provider").choices = self._embedding_choices(config)
-        self.fields["chat_model"].required = self.entry is not None
+        self._choice("embedding_provider").choices = self._embedding_choices()
         if self.entry is not None:
-            self.fields["api_key"].label = f"{self.entry.label} API key"
-            self.fields[
-                "api_key"
-            ].help_text = f"Make one at {self.entry.key_page}. It looks like {self.entry.key_example}"
-        self.stored_key = self._stored_key(config)
+            key = self.fields["api_key"]
+            key.label = f"{self.entry.label} API key"
+            key.help_text = f"Make one at {self.entry.key_page}. It looks like {self.entry.key_example}"
+            self.fields["chat_model"].error_messages["required"] = "Choose a chat model."
+        for name in self._unshown():
+            del self.fields[name]
+        credential = config.credentials.get(self.picked)
+        self.stored_key = credential.masked if credential else ""
 
     @property
     def entry(self) -> Provider | None:
@@ -75,18 +117,54 @@ class AIConfigForm(forms.Form):
         return REGISTRY.get(self.picked)
 
     @property
-    def key_prefixes(self) -> list[tuple[str, str]]:
-        """Prefix and provider, longest first, for the guess while typing."""
-        pairs = [(prefix, entry.label) for entry in REGISTRY.values() for prefix in entry.key_prefixes]
-        return sorted(pairs, key=lambda pair: -len(pair[0]))
+    def model_fields(self) -> list[forms.BoundField]:
+        """A chat model per operation; empty means the general one."""
+        return [self[f"model_{operation}"] for operation in CHAT_OPERATIONS]
+
+    @property
+    def fallback_fields(self) -> list[forms.BoundField]:
+        return [self[f"fallback_{operation}"] for operation in OPERATIONS]
+
+    @property
+    def has_own_models(self) -> bool:
+        """Some operation has, or asked for, a model of its own: its fields are shown open."""
+        return any(field.value() or field.errors for field in self.model_fields)
 
     def show_version(self, version: int) -> None:
         """Render the form again as made from another version than the one that was sent."""
         self.data = {**{name: self.data.get(name) for name in self.data}, "version": version}
 
     def values(self) -> dict[str, Any]:
-        """The cleaned fields as arguments of `save_ai_config`; an empty key keeps the stored one."""
-        return {**self.cleaned_data, "api_key": self.cleaned_data["api_key"] or KEEP}
+        """The cleaned fields as arguments of `save_ai_config`; an empty key and what is not shown stay as stored."""
+        cleaned = self.cleaned_data
+        values: dict[str, Any] = {
+            "provider": cleaned["provider"],
+            "api_key": cleaned.get("api_key") or KEEP,
+            "chat_model": cleaned.get("chat_model", ""),
+            "embedding_provider": cleaned.get("embedding_provider"),
+            "embedding_model": cleaned.get("embedding_model", ""),
+            "openrouter_site_url": cleaned.get("openrouter_site_url", self.config.openrouter_site_url),
+            "openrouter_site_name": cleaned.get("openrouter_site_name", self.config.openrouter_site_name),
+            "usage_tracking": cleaned["usage_tracking"],
+            "cost_alert": CostAlertChoice(
+                cleaned["alert_enabled"], cleaned.get("alert_threshold"), cleaned.get("alert_email", "")
+            ),
+            "version": cleaned["version"],
+        }
+        if self.entry is not None:
+            values["operation_models"] = {operation: cleaned[f"model_{operation}"] for operation in CHAT_OPERATIONS}
+            # A program that leaves a consent out does not withdraw it.
+            values["fallback"] = {
+                operation: cleaned[f"fallback_{operation}"] or self.config.consent_for(operation)
+                for operation in OPERATIONS
+            }
+        return values
+
+    def clean_alert_threshold(self) -> Decimal | None:
+        threshold: Decimal | None = self.cleaned_data["alert_threshold"]
+        if threshold is not None and threshold <= 0:
+            raise forms.ValidationError("Enter a sum above zero.")
+        return threshold
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -95,6 +173,11 @@ class AIConfigForm(forms.Form):
                 check_api_key(self.entry.id, cleaned["api_key"])
             except InvalidConfig as exc:
                 self.add_error(exc.field, str(exc))
+        if cleaned.get("alert_enabled"):
+            if "alert_threshold" not in self.errors and cleaned.get("alert_threshold") is None:
+                self.add_error("alert_threshold", "Enter the sum from which you want to be told.")
+            if "alert_email" not in self.errors and not cleaned.get("alert_email"):
+                self.add_error("alert_email", "Enter the address that is to be told.")
         return cleaned
 
     def _choice(self, name: str) -> forms.ChoiceField:
@@ -102,31 +185,52 @@ class AIConfigForm(forms.Form):
         assert isinstance(field, forms.ChoiceField)
         return field
 
-    def _initial(self, config: EffectiveConfig) -> dict[str, Any]:
-        same = self.picked == config.provider
-        entry = REGISTRY.get(self.picked)
-        offers_embeddings = entry is not None and entry.offers_embeddings
-        default_embedding = entry.embedding_models[0] if entry and offers_embeddings else ""
-        return {
-            "provider": self.picked,
-            "chat_model": config.chat_model if same else (entry.chat_models[0][0] if entry else ""),
-            "embedding_provider": config.embedding_provider if same else (self.picked if offers_embeddings else ""),
-            "embedding_model": config.embedding_model if same else default_embedding,
+    def _unshown(self) -> tuple[str, ...]:
+        if self.entry is None:
+            return (*_OWN_KEY_FIELDS, *_OPENROUTER_FIELDS)
+        names_us = self.entry.attribution_headers(site_url="https://example.org", site_name="Example")
+        return () if names_us else _OPENROUTER_FIELDS
+
+    def _initial(self, cost_alert: CostAlertChoice, default_email: str, typed: Mapping[str, str]) -> dict[str, Any]:
+        config = self.config
+        initial: dict[str, Any] = {
             "openrouter_site_url": config.openrouter_site_url,
             "openrouter_site_name": config.openrouter_site_name,
+            "alert_enabled": cost_alert.enabled,
+            "alert_threshold": cost_alert.monthly_threshold,
+            "alert_email": cost_alert.email or default_email,
             "usage_tracking": config.usage_tracking,
+            **{f"fallback_{operation}": config.consent_for(operation).value for operation in OPERATIONS},
             "version": config.version,
         }
+        if typed:
+            initial |= {name: typed[name] for name in initial.keys() & typed.keys()}
+            initial |= {name: name in typed for name in ("usage_tracking", "alert_enabled")}
+        return initial | {"provider": self.picked} | self._initial_models()
 
-    def _embedding_choices(self, config: EffectiveConfig) -> list[tuple[str, str]]:
-        """The picked provider and those whose key is stored, as far as they offer embeddings."""
+    def _initial_models(self) -> dict[str, str]:
+        """Names of models mean nothing to another provider: each starts with what is stored, or with our choice."""
+        config, entry = self.config, self.entry
+        if self.picked == config.provider:
+            return {
+                "chat_model": config.chat_model,
+                **{f"model_{operation}": config.operation_models.get(operation, "") for operation in CHAT_OPERATIONS},
+                "embedding_provider": config.embedding_provider,
+                "embedding_model": config.embedding_model,
+            }
+        offers_embeddings = entry is not None and entry.offers_embeddings
+        return {
+            "chat_model": entry.chat_models[0][0] if entry else "",
+            "embedding_provider": self.picked if offers_embeddings else "",
+            "embedding_model": entry.embedding_models[0] if entry and offers_embeddings else "",
+        }
+
+    def _embedding_choices(self) -> list[tuple[str, str]]:
+        """The picked provider, those whose key is stored, as far as they offer embeddings, and the platform."""
         usable = [
             entry
             for entry in REGISTRY.values()
-            if entry.offers_embeddings and (entry.id == self.picked or entry.id in config.credentials)
+            if entry.offers_embeddings and (entry.id == self.picked or entry.id in self.config.credentials)
         ]
-        return [*((entry.id, f"{entry.label}, with its key") for entry in usable), (NO_EMBEDDINGS, "None")]
-
-    def _stored_key(self, config: EffectiveConfig) -> str:
-        credential = config.credentials.get(self.picked)
-        return credential.masked if credential else ""
+        own = [(entry.id, f"{entry.label}, with your key") for entry in usable]
+        return [*own, (PLATFORM_DEFAULT, "Platform AI, free tier"), (NO_EMBEDDINGS, "None")]

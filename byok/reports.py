@@ -75,7 +75,7 @@ class ConnectionReport:
         """What the report says about the key itself, as its row stores it."""
         by_check = {line.check: line for line in self.lines}
         key, credit = by_check.get("key"), by_check.get("credit")
-        if any(line.check in {"key", "kind"} and line.state is LineState.FAILED for line in self.lines):
+        if any(line.check in {"key", "kind", "expiry"} and line.state is LineState.FAILED for line in self.lines):
             return CredentialStatus.REJECTED
         if key is None or key.state is LineState.UNKNOWN:
             return CredentialStatus.UNREACHABLE

@@ -1,10 +1,23 @@
 from django.urls import path
 
-from byok.views import settings as views
+from byok.views import connect, keys, models, settings, wizard
 
 app_name = "byok"
 
+_SETTINGS = "o/<slug:org>/settings/ai/"
+
 urlpatterns = [
-    path("o/<slug:org>/settings/ai/", views.ai_settings, name="settings"),
-    path("o/<slug:org>/settings/ai/keys/<slug:provider>/remove/", views.remove_key, name="remove_key"),
+    path(_SETTINGS, settings.ai_settings, name="settings"),
+    path(f"{_SETTINGS}form/", settings.change_form, name="change_form"),
+    path(f"{_SETTINGS}models/", models.model_options, name="model_options"),
+    path(f"{_SETTINGS}test/", keys.test_key, name="test_key"),
+    path(f"{_SETTINGS}keys/<slug:provider>/check/", keys.recheck_key, name="recheck_key"),
+    path(f"{_SETTINGS}keys/<slug:provider>/remove/", keys.remove_key, name="remove_key"),
+    path(f"{_SETTINGS}keys/<slug:provider>/undo/", keys.bring_key_back, name="undo_replacement"),
+    path("o/<slug:org>/onboarding/ai/", wizard.onboarding_ai, name="onboarding_ai"),
+    path("o/<slug:org>/onboarding/key/<slug:provider>/", wizard.onboarding_key, name="onboarding_key"),
+    path("o/<slug:org>/onboarding/models/", wizard.onboarding_models, name="onboarding_models"),
+    path("o/<slug:org>/onboarding/done/", wizard.onboarding_done, name="onboarding_done"),
+    path("o/<slug:org>/connect/openrouter/", connect.connect_start, name="connect_start"),
+    path("o/<slug:org>/connect/openrouter/<slug:state>/", connect.connect_callback, name="connect_callback"),
 ]

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import django_stubs_ext
 import environ
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
@@ -203,6 +204,9 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "leadagent.tenants.context_processors.shell",
+                "byok.context_processors.own_keys",
+                "byok.key_trouble.key_trouble",
+                "byok.free_tier_notice.ai_status",
             ],
             "builtins": [
                 "django_htmx.templatetags.django_htmx",
@@ -219,6 +223,11 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url("DATABASE_URL")}
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = 5
+if MODE == "test":
+    # Tests empty the tables by TRUNCATE, which the audit log refuses everywhere else.
+    DATABASES["default"]["OPTIONS"]["options"] = " ".join(
+        filter(None, [DATABASES["default"]["OPTIONS"].get("options"), "-c leadagent.allow_truncate=on"])
+    )
 
 # Usage events wait here, on the local disk, while PostgreSQL is away.
 USAGE_SPOOL_DIR = env.str("USAGE_SPOOL_DIR", default=str(BASE_DIR / ".local" / "spool"))
@@ -259,6 +268,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 6 * 3600.0,
     },
     "send-cost-alerts": {"task": "usage.tasks.send_cost_alerts", "schedule": 60.0},
+    "log-audit-heads": {
+        "task": "leadagent.tenants.tasks.log_audit_heads",
+        # By the clock: an interval of a day would begin anew with every deployment.
+        "schedule": crontab(hour=3, minute=20),
+    },
+    "recheck-keys": {"task": "byok.tasks.recheck_keys", "schedule": 900.0},
+    "tell-admins-of-refused-keys": {"task": "byok.tasks.tell_admins", "schedule": 30.0},
+    "note-key-use": {"task": "byok.tasks.note_key_use", "schedule": 3600.0},
+    "drop-superseded-keys": {"task": "byok.tasks.drop_superseded_keys", "schedule": 3600.0},
+    "remind-of-secret-age": {"task": "byok.tasks.remind_of_secret_age", "schedule": crontab(hour=3, minute=40)},
     "sweep-workflow-runs": {
         "task": "leadagent.leads.tasks.sweep_runs",
         "schedule": 15.0,

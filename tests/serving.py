@@ -36,12 +36,24 @@ class Served:
     password: str
     state: Path
     output: list[str] = field(default_factory=list)
+    runner_pid: int = 0
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Ask the product's own database."""
         host = str(self.state / "sockets" / "postgres")
         with psycopg.connect(host=host, user="leadagent", dbname="leadagent") as connection:
             return connection.execute(sql.encode(), values).fetchall()
+
+    def environment(self) -> dict[str, str]:
+        """What the product's own processes were given, to run another one beside them."""
+        # Listed per thread: the runner starts each process from one of its own.
+        lists = Path(f"/proc/{self.runner_pid}/task").glob("*/children")
+        for pid in [pid for listed in lists for pid in listed.read_text().split()]:
+            entries = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+            found = dict(entry.split("=", 1) for entry in entries if "=" in entry)
+            if {"SECRET_KEY", "DATABASE_URL"} <= found.keys():
+                return found
+        raise AssertionError("no process of the product has its settings")
 
     def redis(self) -> "redis.Redis":
         return redis.Redis(unix_socket_path=str(self.state / "sockets" / "redis" / "redis.sock"))
@@ -103,7 +115,7 @@ def serving(state: Path, **extra: str) -> Generator[Served, None, None]:
         until(lambda: _found(lines, r"Password: (\S+)") or process.poll() is not None, "Ready", START_SECONDS)
         address, password = _found(lines, r"Ready: (\S+)"), _found(lines, r"Password: (\S+)")
         assert address, "".join(lines)
-        yield Served(address, password, state, lines)
+        yield Served(address, password, state, lines, process.pid)
     finally:
         process.terminate()
         process.wait(timeout=60)

@@ -4,6 +4,7 @@ from byok.models.choices import PLATFORM_DEFAULT, CredentialStatus, FallbackCons
 from byok.models.config import AIConfig, Announcement
 from byok.models.credential import (
     RECHECK_EVERY,
+    ROTATE_AFTER,
     UNDO_LIFETIME,
     KeyUseDay,
     ProviderCredential,
@@ -15,6 +16,7 @@ from byok.models.credential import (
 __all__ = [
     "PLATFORM_DEFAULT",
     "RECHECK_EVERY",
+    "ROTATE_AFTER",
     "UNDO_LIFETIME",
     "AIConfig",
     "Announcement",

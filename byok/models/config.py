@@ -72,6 +72,8 @@ class Announcement(models.Model):
     # Empty while the mail server has not taken it.
     sent_at = models.DateTimeField(null=True, blank=True)
     recipients = models.PositiveIntegerField(default=0)
+    # Ids of the users whose mail the server has taken, one by one: what a run that was cut off left over is the rest.
+    told: models.JSONField[list[int]] = models.JSONField(default=list)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organization", "name"], name="one_announcement_per_name")]

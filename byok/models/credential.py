@@ -15,6 +15,8 @@ from leadagent.tenants.models import Organization
 # How long a replaced key can be brought back.
 UNDO_LIFETIME = timedelta(hours=24)
 RECHECK_EVERY = timedelta(days=1)
+# When a key, or the secret that seals them all, is due for a new one.
+ROTATE_AFTER = timedelta(days=90)
 
 
 class SealedKey(models.Model):
@@ -52,7 +54,9 @@ class ProviderCredential(SealedKey):
     # From the provider, where it tells.
     expires_at = models.DateTimeField(null=True, blank=True)
     next_check_at = models.DateTimeField(default=timezone.now, db_index=True)
-    # When the admins were told that the provider refuses this key; None: not told.
+    # Since when the key is rejected or unreadable, while it is. Names the refusal: it is told once.
+    refused_since = models.DateTimeField(null=True, blank=True)
+    # When the admins were told of the refusal; None: not told.
     rejection_told_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -71,6 +75,16 @@ class ProviderCredential(SealedKey):
             provider=self.provider,
             credential_id=self.id,
         )
+
+    @property
+    def age_in_days(self) -> int:
+        """Whole days since a person saved this key; sealing it anew does not make it younger."""
+        return (timezone.now() - self.saved_at).days
+
+    @property
+    def is_due_for_rotation(self) -> bool:
+        """Whether the key is so old that its owner should make a new one at the provider."""
+        return timezone.now() - self.saved_at >= ROTATE_AFTER
 
 
 class SupersededKey(SealedKey):

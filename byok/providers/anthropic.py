@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
 
 from byok.errors import classify_status
-from byok.providers.base import PLACEHOLDER_KEY, Provider, UsageShape, WrongKey, timeout
+from byok.providers.base import PLACEHOLDER_KEY, Probe, Provider, UsageShape, WrongKey, timeout
 
 if TYPE_CHECKING:
     import anthropic
@@ -30,6 +31,12 @@ class Anthropic(Provider):
     )
     embedding_models = ()
     price_source = "anthropic"
+    # The largest page there is: https://platform.claude.com/docs/en/api/models/list
+    key_path = chat_models_path = "/v1/models?limit=1000"
+    # https://platform.claude.com/docs/en/api/versioning
+    api_headers = {"anthropic-version": "2023-06-01"}
+    credit_page = "console.anthropic.com/settings/billing"
+    credit_untold = "Anthropic tells an API key nothing about the account's credit."
 
     def check_key(self, key: str) -> str:
         if key.startswith("sk-ant-admin"):
@@ -43,6 +50,15 @@ class Anthropic(Provider):
         if key.startswith("sk-") and not key.startswith("sk-ant-"):
             raise WrongKey("This looks like an OpenAI key. Choose OpenAI as the provider, or paste an Anthropic key.")
         return super().check_key(key)
+
+    def model_path(self, model_id: str) -> str:
+        # The list has dated names; aliases are resolved here: https://platform.claude.com/docs/en/api/models/retrieve
+        # Dots alone would be read as a way up.
+        return f"/v1/models/{quote(model_id, safe='')}" if model_id.strip(".") else ""
+
+    def probe(self, model_id: str) -> Probe:
+        body = {"model": model_id, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
+        return Probe("/v1/messages", body)
 
     def auth_headers(self, key: str) -> dict[str, str]:
         return {"x-api-key": key}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.conf import settings
 
 from byok.errors import classify_status
+from byok.providers.key_facts import KeyFacts
 
 if TYPE_CHECKING:
     import anthropic
@@ -31,6 +32,14 @@ PLACEHOLDER_KEY = "held-by-leadagent"
 
 class WrongKey(ValueError):
     """A text that cannot be a key of this provider; the message is a sentence for the form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The smallest call that shows that a model answers: what to post, and where below the base URL."""
+
+    path: str
+    body: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,46 @@ class Provider(ABC):
     @abstractmethod
     def auth_headers(self, key: str) -> dict[str, str]:
         """The headers that carry the key; put on the wire copy of a request only."""
+
+    # --- What a key may do ------------------------------------------------------------
+
+    # Paths below the base URL; GET each. `key_path` proves that the key is accepted.
+    key_path: ClassVar[str]
+    chat_models_path: ClassVar[str]
+    # Empty where no embeddings are offered.
+    embedding_models_path: ClassVar[str] = ""
+    # Headers without which the provider answers nothing at all.
+    api_headers: ClassVar[Mapping[str, str]] = {}
+    # Why a report says nothing about money; empty where `read_key` tells.
+    credit_untold: ClassVar[str] = ""
+    # Where credit is bought.
+    credit_page: ClassVar[str]
+    # What else can keep a model out of the list, as the end of a sentence that names the model.
+    also_unlisted: ClassVar[str] = ""
+
+    def read_key(self, answer: Mapping[str, Any]) -> KeyFacts | None:
+        """What the answer at `key_path` tells about the key; None where it is no such answer."""
+        return KeyFacts() if isinstance(answer.get("data"), list) else None
+
+    def lists(self, model_id: str, listed: frozenset[str]) -> bool | None:
+        """Whether a list of models names this one; None where a list cannot tell."""
+        return model_id in listed
+
+    def model_path(self, model_id: str) -> str:
+        """Where a model that the list does not name can be asked for; empty where the list is complete."""
+        return ""
+
+    def is_about_the_caller(self, refusal: str) -> bool:
+        """Whether the text of a 403 is about where the call came from, and says nothing about the key."""
+        return False
+
+    @abstractmethod
+    def probe(self, model_id: str) -> Probe:
+        """A call of the model with the fewest output tokens that the provider takes."""
+
+    def began_to_answer(self, status: int, error: Mapping[str, Any]) -> bool:
+        """Whether a refusal only says that the probe's few tokens were used up: the model was reached."""
+        return False
 
     # --- Models ---------------------------------------------------------------------
 

@@ -23,6 +23,10 @@ class OpenAI(OpenAIWireProvider):
     )
     embedding_models = ("text-embedding-3-small", "text-embedding-3-large")
     price_source = "openai"
+    # One list for both, and it needs a valid key: https://platform.openai.com/docs/api-reference/models/list
+    key_path = chat_models_path = embedding_models_path = "/models"
+    credit_page = "platform.openai.com/settings/organization/billing"
+    credit_untold = "OpenAI tells an API key nothing about the account's credit."
 
     def check_key(self, key: str) -> str:
         if key.startswith("sk-or-"):
@@ -39,6 +43,10 @@ class OpenAI(OpenAIWireProvider):
             )
         return super().check_key(key)
 
+    def is_about_the_caller(self, refusal: str) -> bool:
+        # https://platform.openai.com/docs/guides/error-codes: 403, "Country, region, or territory not supported"
+        return "territory not supported" in refusal.lower()
+
     def classify(self, status: int, error: Mapping[str, Any]) -> str:
         code, kind = str(error.get("code") or ""), str(error.get("type") or "")
         text = str(error.get("message") or "").lower()
@@ -46,6 +54,8 @@ class OpenAI(OpenAIWireProvider):
             # A restricted key is a valid key: the status is the same as for a wrong one.
             case 401 if "missing scopes" in text or "insufficient permissions" in text:
                 return "missing_scope"
+            case 403 if code == "unsupported_country_region_territory":
+                return "region_refused"
             case 429 if "insufficient_quota" in (code, kind):
                 return "no_credit"
             case 400 if code == "context_length_exceeded":

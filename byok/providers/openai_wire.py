@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from byok.providers.base import PLACEHOLDER_KEY, Provider, UsageShape, timeout
+from byok.providers.base import PLACEHOLDER_KEY, Probe, Provider, UsageShape, timeout
 
 if TYPE_CHECKING:
     import httpx2
@@ -57,6 +57,16 @@ class OpenAIWireProvider(Provider):
             model_id,
             provider=OpenAIProvider(openai_client=cast("openai.AsyncOpenAI", client)),
         )
+
+    def probe(self, model_id: str) -> Probe:
+        # `max_tokens` is refused by reasoning models; fewer than 16 are refused where the Responses API
+        # answers behind it: https://github.com/dotnet/extensions/issues/6945
+        body = {"model": model_id, "messages": [{"role": "user", "content": "Hi"}], "max_completion_tokens": 16}
+        return Probe("/chat/completions", body)
+
+    def began_to_answer(self, status: int, error: Mapping[str, Any]) -> bool:
+        # A reasoning model spends them on thought: https://github.com/spiceai/spiceai/issues/7126
+        return status == 400 and "model output limit was reached" in str(error.get("message") or "").lower()
 
     def usage_shape(self, path: str) -> UsageShape | None:
         return next((shape for end, shape in _SHAPES.items() if path.endswith(end)), None)

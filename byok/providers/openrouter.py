@@ -12,6 +12,7 @@ from django.utils.encoding import iri_to_uri, punycode
 
 from byok.errors import classify_status
 from byok.providers.base import UsageShape, WrongKey
+from byok.providers.key_facts import KeyFacts, dollars, moment
 from byok.providers.openai_wire import OpenAIWireProvider
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
     from byok.providers.base import AsyncClient
+
+
+# Ways of routing that a name may end with; lists do not name them:
+# https://openrouter.ai/docs/guides/routing/model-variants
+_ROUTING_VARIANTS = frozenset({"nitro", "floor", "online", "exacto"})
 
 
 class OpenRouter(OpenAIWireProvider):
@@ -39,6 +45,15 @@ class OpenRouter(OpenAIWireProvider):
         "openai/text-embedding-3-large",
     )
     price_source = "openrouter"
+    # https://openrouter.ai/docs/api/api-reference/api-keys/get-current-key
+    key_path = "/key"
+    # `/models` is public and proves nothing; this one is what the account may use:
+    # https://openrouter.ai/docs/api/api-reference/models/list-models-filtered-by-user-provider-preferences-privacy-settings-and-guardrails
+    chat_models_path = "/models/user"
+    # https://openrouter.ai/docs/api/api-reference/embeddings/list-all-embeddings-models
+    embedding_models_path = "/embeddings/models"
+    credit_page = "openrouter.ai/settings/credits"
+    also_unlisted = "or the account's privacy settings and guardrails there leave it out"
 
     def check_key(self, key: str) -> str:
         if key.startswith("sk-ant-"):
@@ -48,6 +63,37 @@ class OpenRouter(OpenAIWireProvider):
         if key.startswith("sk-") and not key.startswith("sk-or-"):
             raise WrongKey("This looks like an OpenAI key. Choose OpenAI as the provider, or paste an OpenRouter key.")
         return super().check_key(key)
+
+    def read_key(self, answer: Mapping[str, Any]) -> KeyFacts | None:
+        data = answer.get("data")
+        # Of the documented fields `usage` is always there.
+        if not isinstance(data, Mapping) or "usage" not in data:
+            return None
+        is_management = True in (data.get("is_management_key"), data.get("is_provisioning_key"))
+        limit_reset = data.get("limit_reset")
+        limit, remaining = dollars(data.get("limit")), dollars(data.get("limit_remaining"))
+        # A figure that cannot be read is not the same as no limit.
+        unreadable = (limit is None and data.get("limit") is not None) or (
+            remaining is None and data.get("limit_remaining") is not None
+        )
+        return KeyFacts(
+            wrong_kind=(
+                "This is an OpenRouter management key: it manages keys and cannot call models." if is_management else ""
+            ),
+            tells_limit=not unreadable,
+            limit=limit,
+            limit_remaining=remaining,
+            limit_reset=limit_reset if limit_reset in ("daily", "weekly", "monthly") else "",
+            is_free_tier=data.get("is_free_tier") is True,
+            tells_expiry=data.get("expires_at") is None or moment(data["expires_at"]) is not None,
+            expires_at=moment(data.get("expires_at")),
+        )
+
+    def lists(self, model_id: str, listed: frozenset[str]) -> bool | None:
+        if "@preset" in model_id:
+            return None
+        plain, _, variant = model_id.rpartition(":")
+        return model_id in listed or (variant in _ROUTING_VARIANTS and plain in listed)
 
     def model_id(self, name: str) -> str:
         # The vendor is part of the name here.

@@ -1,41 +1,37 @@
-"""The AI configuration page."""
+"""The AI configuration page: showing what is set up, changing the form's provider, saving."""
+
+from __future__ import annotations
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRedirect
 
-from byok.config import (
-    ConfigConflict,
-    EffectiveConfig,
-    InvalidConfig,
-    byok_allowed,
-    get_ai_config,
-    save_ai_config,
-)
+from byok.config import ConfigConflict, EffectiveConfig, InvalidConfig, byok_allowed, get_ai_config
+from byok.conflict import conflict_with
 from byok.forms import AIConfigForm
-from byok.models import PLATFORM_DEFAULT, CredentialStatus
-from byok.providers import REGISTRY
-from byok.stored_keys import remove_api_key
-from leadagent.http import HtmxHttpRequest, render_page
+from byok.key_test_limit import KeyTestsExhausted, count_key_test
+from byok.proving import KeyNotProved, Saved, prove_and_save
+from byok.recommendations import recommended_values
+from byok.views.guards import NOT_ENABLED, where_own_keys_are_enabled
+from byok.views.page import (
+    SIGN_IN_AGAIN,
+    TestOutcome,
+    form_of,
+    provider_of_key,
+    render_settings,
+    render_switched_off,
+    settings_url,
+)
+from leadagent.http import HtmxHttpRequest
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
-from leadagent.tenants.recent_sign_in import confirm_identity_url, signed_in_recently
-from usage.analytics import get_monthly_usage_stats
-from usage.quota import free_tier_of
-
-# How a key's state is shown: component kind of the status line.
-_KINDS = {
-    CredentialStatus.UNTESTED: "idle",
-    CredentialStatus.OK: "good",
-    CredentialStatus.REJECTED: "bad",
-    CredentialStatus.NO_CREDIT: "warn",
-    CredentialStatus.UNREACHABLE: "warn",
-    CredentialStatus.UNREADABLE: "bad",
-}
+from leadagent.tenants.recent_sign_in import signed_in_recently
+from usage.alerts import cost_alert_of
 
 
 @sensitive_post_parameters("api_key")
@@ -43,76 +39,104 @@ _KINDS = {
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def ai_settings(request: HtmxHttpRequest) -> HttpResponse:
-    """Show what is set up, and save provider, key and models."""
-    config = get_ai_config(request.organization)
+    """Show what is set up, and save provider, key, models and settings."""
+    if request.method != "POST":
+        if not byok_allowed(request.organization):
+            return render_switched_off(request)
+        config = get_ai_config(request.organization)
+        form = form_of(request, config, provider=request.GET.get("provider", ""))
+        if "recommended" in request.GET:
+            form.initial.update(recommended_values(form.picked))
+        return render_settings(request, form)
     if not byok_allowed(request.organization):
-        return _render(request, config, None)
-    form = AIConfigForm(request.POST or None, config=config, provider=request.GET.get("provider", ""))
-    if request.method == "POST" and not signed_in_recently(request):
-        form.add_error(None, "It is some time since you signed in. Confirm who you are, then save again.")
-    if request.method == "POST" and form.is_valid() and _save(request, form):
-        messages.success(request, "The AI configuration is saved.")
-        return redirect("byok:settings", request.organization.slug)
-    return _render(request, config, form)
+        raise PermissionDenied(NOT_ENABLED)
+    config = get_ai_config(request.organization)
+    form = form_of(request, config, request.POST)
+    if not signed_in_recently(request):
+        form.add_error(None, SIGN_IN_AGAIN)
+    if not form.is_valid():
+        return render_settings(request, form, outcome=_other_providers_key(form), status=422)
+    return _save(request, form, config)
 
 
-def _save(request: HtmxHttpRequest, form: AIConfigForm) -> bool:
-    """Save the form; what cannot be saved is told at the field where it was given."""
-    try:
-        save_ai_config(request.organization, **form.values(), actor=request.user, request=request)
-    except InvalidConfig as exc:
-        form.add_error(exc.field, str(exc))
-    except ConfigConflict:
-        form.add_error(
-            None,
-            "Somebody else saved the configuration while this page was open. What they saved is shown under "
-            "current setup; yours is still in the form. Save again to replace theirs (enter a new key again).",
-        )
-        # The next save is made in the knowledge of the current one.
-        form.show_version(get_ai_config(request.organization).version)
-    else:
-        return True
-    return False
-
-
-def _render(request: HtmxHttpRequest, config: EffectiveConfig, form: AIConfigForm | None) -> HttpResponse:
-    credential = config.credential
-    context = {
-        "config": config,
-        "credential": credential,
-        "credential_kind": _KINDS[CredentialStatus(credential.status)] if credential else "",
-        "provider_label": REGISTRY[config.provider].label if config.provider in REGISTRY else "Platform AI",
-        "on_platform": config.provider == PLATFORM_DEFAULT,
-        "stats": get_monthly_usage_stats(request.organization),
-        "free_tier": free_tier_of(request.organization.pk),
-        "form": form,
-        # A key outlives this session: who is here is asked first.
-        "confirm_url": "" if signed_in_recently(request) else confirm_identity_url(request.path),
-        "other_keys": [
-            (REGISTRY[provider].label, row) for provider, row in config.credentials.items() if row is not credential
-        ],
-    }
-    invalid = form is not None and form.is_bound
-    return render_page(request, "byok/settings.html", context, partial="config_form", status=422 if invalid else 200)
-
-
+@sensitive_post_parameters("api_key")
 @organization_view(Role.ADMIN)
 @never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-def remove_key(request: HtmxHttpRequest, provider: str) -> HttpResponse:
-    """Ask, then remove a stored key for good."""
-    credential = get_ai_config(request.organization).credentials.get(provider)
-    if credential is None:
-        raise Http404("No such key.")
-    if not signed_in_recently(request):
-        return redirect(confirm_identity_url(request.path))
-    if request.method == "POST":
-        remove_api_key(request.organization, provider, actor=request.user, request=request)
-        messages.success(request, f"The {credential.get_provider_display()} key is removed.")
-        return redirect("byok:settings", request.organization.slug)
-    context = {
-        "credential": credential,
-        "settings_url": reverse("byok:settings", args=[request.organization.slug]),
-        "remove_url": reverse("byok:remove_key", args=[request.organization.slug, provider]),
-    }
-    return render_page(request, "byok/remove_key.html", context)
+@where_own_keys_are_enabled
+@require_POST
+def change_form(request: HtmxHttpRequest) -> HttpResponse:
+    """The form for the provider that was picked in it, or with the recommended models. Nothing is saved.
+
+    Without htmx this is `?provider=` or `?recommended=` of the page itself.
+    """
+    config = get_ai_config(request.organization)
+    typed = {name: value for name, value in request.POST.items() if isinstance(value, str) and name != "api_key"}
+    form = form_of(request, config, provider=typed.get("provider", ""), typed=typed)
+    if "recommended" in typed:
+        form.initial.update(recommended_values(form.picked))
+    return render_settings(request, form)
+
+
+def _save(request: HtmxHttpRequest, form: AIConfigForm, config: EffectiveConfig) -> HttpResponse:
+    """Save a valid form; what cannot be saved is told at the field where it was given, and nothing is lost."""
+    try:
+        if form.cleaned_data["version"] != config.version:
+            # Nobody is asked about a key that cannot be saved anyway.
+            raise ConfigConflict
+        if form.cleaned_data.get("api_key"):
+            count_key_test(request.organization, who=f"user:{request.user.pk}")
+        saved = prove_and_save(
+            request.organization,
+            form.values(),
+            save_untested=bool(form.cleaned_data.get("save_untested")),
+            actor=request.user,
+            request=request,
+        )
+    except InvalidConfig as invalid:
+        form.add_error(invalid.field if invalid.field in form.fields else None, str(invalid))
+        return render_settings(request, form, status=422)
+    except KeyTestsExhausted as exhausted:
+        form.add_error("api_key", str(exhausted))
+        outcome = TestOutcome(retry_after=exhausted.retry_after)
+        return render_settings(request, form, outcome=outcome, status=429)
+    except KeyNotProved as failed:
+        outcome = _not_kept(form, failed)
+        form.add_error("api_key", "This key is not saved: see what the test found.")
+        return render_settings(request, form, outcome=outcome, status=422)
+    except ConfigConflict:
+        return _show_both_sides(request, form)
+    _tell(request, saved)
+    if request.htmx:
+        return HttpResponseClientRedirect(settings_url(request))
+    return redirect("byok:settings", request.organization.slug)
+
+
+def _tell(request: HtmxHttpRequest, saved: Saved) -> None:
+    messages.success(request, "The AI configuration is saved.")
+    if saved.report is not None and not saved.report.is_proved:
+        messages.warning(request, "The key is saved without a test. It is looked at again by itself within the day.")
+
+
+def _not_kept(form: AIConfigForm, failed: KeyNotProved) -> TestOutcome:
+    return TestOutcome(
+        report=failed.report,
+        key_in_force=form.stored_key,
+        may_save_untested=failed.may_save_untested,
+        was_saving=True,
+    )
+
+
+def _other_providers_key(form: AIConfigForm) -> TestOutcome | None:
+    """An offer to change the provider, where the key is another's."""
+    if "api_key" not in form.errors:
+        return None
+    other = provider_of_key(str(form.data.get("api_key", "")).strip())
+    return TestOutcome(other_provider=other) if other and other != form.picked else None
+
+
+def _show_both_sides(request: HtmxHttpRequest, form: AIConfigForm) -> HttpResponse:
+    theirs = get_ai_config(request.organization)
+    conflict = conflict_with(request.organization, theirs, cost_alert_of(request.organization), form.values())
+    # The next save is made in the knowledge of the current one.
+    form.show_version(theirs.version)
+    return render_settings(request, form, conflict=conflict, status=409)

@@ -4,55 +4,34 @@ Everything but the switches of a user's account is read-only: members, invitatio
 tokens change through the pages, where the rules and the audit log are.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import allauth.mfa.admin  # noqa: F401  # registers Authenticator now, so that it can be unregistered below
+# These register models now, so that they can be unregistered below.
+import allauth.account.admin
+import allauth.mfa.admin  # noqa: F401
+import django.contrib.auth.admin  # noqa: F401
 from allauth.account.decorators import secure_admin_login
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin
+from django.contrib.auth.models import Group
 from django.db.models import Model
 from django.forms import ModelForm
 from django.http import HttpRequest
 
-from leadagent.tenants import audit
-from leadagent.tenants.models import ApiToken, AuditEvent, Invitation, Membership, Organization, User
+from leadagent.tenants import (
+    audit,
+    organization_admin,  # noqa: F401  # registers the organisations
+)
+from leadagent.tenants.models import ApiToken, AuditEvent, Invitation, Membership, User
 from leadagent.tenants.support import AuditedAdmin, ReadOnlyAdmin
 
 # The admin's own sign-in form would go round MFA and the sign-in limits.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 admin.site.site_header = admin.site.site_title = "Lead Agent support"
-# allauth's page shows the TOTP secret.
-admin.site.unregister(Authenticator)
-
-
-if TYPE_CHECKING:
-    _MembershipInline = admin.TabularInline[Membership, Organization]
-else:
-    _MembershipInline = admin.TabularInline
-
-
-class MembershipInline(_MembershipInline):
-    model = Membership
-    fields = readonly_fields = ("user", "role", "created_at")
-    can_delete = False
-    extra = 0
-
-    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return request.user.is_staff
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-
-@admin.register(Organization)
-class OrganizationAdmin(ReadOnlyAdmin):
-    list_display = ("name", "slug", "created_at")
-    search_fields = ("name", "slug")
-    fields = ("name", "slug", "created_at")
-    inlines = (MembershipInline,)
-
-    def organization_of(self, row: Any) -> Organization | None:
-        return row if isinstance(row, Organization) else None
+# The first one's page shows the TOTP secret. Addresses are the person's own to change, and rights come from
+# `is_staff` and the memberships, not from groups.
+admin.site.unregister([Authenticator, EmailAddress, Group])
 
 
 @admin.register(Membership)
@@ -87,7 +66,10 @@ class AuditEventAdmin(ReadOnlyAdmin):
     list_select_related = ("organization",)
     search_fields = ("organization__slug", "actor_label", "target")
     date_hierarchy = "created_at"
-    fields = ("created_at", "organization", "actor_label", "action", "target", "before", "after", "ip_address")
+    fields = (
+        "created_at", "organization", "actor_label", "action", "target", "before", "after", "ip_address",
+        "position", "previous_hash", "hash",
+    )  # fmt: skip
 
 
 @admin.register(User)
@@ -101,9 +83,7 @@ class UserAdmin(AuditedAdmin):
     switches = ("is_active", "is_staff", "is_superuser")
     fields = ("email", "first_name", "last_name", *switches, "last_login", "date_joined")
     readonly_fields = ("email", "first_name", "last_name", "last_login", "date_joined")
-
-    def organization_of(self, row: Any) -> Organization | None:
-        return None
+    organization_path = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

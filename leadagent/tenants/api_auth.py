@@ -18,6 +18,8 @@ from ninja.utils import check_csrf
 
 from leadagent.tenants.access import membership_in
 from leadagent.tenants.api_errors import ApiError
+from leadagent.tenants.api_tokens import note_use
+from leadagent.tenants.audit_refusals import note_refusal
 from leadagent.tenants.models import ApiToken, Membership, Organization, Role, Scope, User
 
 
@@ -48,16 +50,19 @@ class BearerToken(HttpBearer):
         found = ApiToken.authenticate(token.strip())
         if found is None:
             raise ApiError(401, "invalid_token", "This API token is unknown or was revoked.")
-        require_scope(found, self.scope)
         # A browser's cookie beside the token must not lend the call a person.
         request.user = AnonymousUser()
+        request.api_token = found  # type: ignore[attr-defined]  # the audit log names it
+        note_use(found, request=request)
+        require_scope(found, self.scope, request=request)
         _let_in(request, found.organization, api_token=found)
         return found
 
 
-def require_scope(token: ApiToken, scope: Scope) -> None:
+def require_scope(token: ApiToken, scope: Scope, *, request: HttpRequest) -> None:
     """Raise 403 unless the token holds `scope`."""
     if scope.value not in token.scopes:
+        note_refusal(request, token.organization, has=", ".join(token.scopes), needed=scope.value)
         raise ApiError(403, "missing_scope", f"This API token lacks the scope {scope.value}.")
 
 
@@ -88,6 +93,7 @@ class SessionMember(APIKeyCookie):
         slug = request.headers.get("X-Organization", "").strip()
         membership = membership_in(user, slug) if slug else _only_membership(user)
         if not membership.may(self.role):
+            note_refusal(request, membership.organization, has=membership.role, needed=self.role.value)
             raise ApiError(403, "role_too_low", f"This needs the role {self.role.label.lower()}.")
         _let_in(request, membership.organization, membership=membership)
         return membership

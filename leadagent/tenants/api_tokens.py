@@ -1,8 +1,10 @@
-"""Issuing and revoking API tokens, with their audit events."""
+"""Issuing, using and revoking API tokens, with their audit events."""
 
 from collections.abc import Sequence
+from datetime import UTC, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -48,3 +50,28 @@ def revoke_token(token: ApiToken, *, actor: User, request: HttpRequest | None = 
         before={"scopes": locked.scopes},
         request=request,
     )
+
+
+def note_use(token: ApiToken, *, request: HttpRequest) -> None:
+    """Keep the time of the last use, to the minute, and write one audit event per UTC day.
+
+    Of calls that come at once the database lets one change the row, so one writes the event.
+    """
+    now = timezone.now()
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if token.last_used_at is not None and token.last_used_at >= max(today, now - timedelta(minutes=1)):
+        return
+    # Conditions on what the row holds now: the time never goes back, whichever call was slower.
+    row = ApiToken.objects.filter(pk=token.pk)
+    with transaction.atomic():
+        is_first_today = row.filter(Q(last_used_at=None) | Q(last_used_at__lt=today)).update(last_used_at=now)
+        if is_first_today:
+            audit.record(
+                "api_token.used",
+                organization=token.organization,
+                target=f"{token.name} (…{token.last4})",
+                after={"scopes": token.scopes, "created_at": token.created_at},
+                request=request,
+            )
+        else:
+            row.filter(last_used_at__lt=now).update(last_used_at=now)

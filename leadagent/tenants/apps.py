@@ -7,4 +7,4 @@ class TenantsConfig(AppConfig):
     verbose_name = "Organisations"
 
     def ready(self) -> None:
-        from leadagent.tenants import recent_sign_in  # noqa: F401  # connects its signal receiver
+        from leadagent.tenants import audit_accounts, recent_sign_in  # noqa: F401  # connect their signal receivers

@@ -73,12 +73,13 @@ class WrongAddress(MembershipError):
 
 
 def invite(
-    organization: Organization, *, email: str, role: Role, invited_by: User, request: HttpRequest | None = None
+    organization: Organization, *, email: str, role: Role, invited_by: User | None, request: HttpRequest | None = None
 ) -> Invitation:
     """Invite an address and email the link once the transaction is committed.
 
-    An expired invitation of the same address is opened again. Whether the email went
-    out shows in `sent_at` afterwards. Raises AlreadyMember, AlreadyInvited, TooManyInvitations.
+    `invited_by` None is the operator at the command line: no hourly limit holds. An expired
+    invitation of the same address is opened again. Whether the email went out shows in
+    `sent_at` afterwards. Raises AlreadyMember, AlreadyInvited, TooManyInvitations.
     """
     email = email.strip().lower()
     if _is_member(organization, email):
@@ -106,8 +107,11 @@ def invite(
 
 
 @transaction.atomic
-def resend_invitation(invitation: Invitation, *, actor: User, request: HttpRequest | None = None) -> Invitation:
-    """Email a new link with a new lifetime; the old link stops working. Raises TooManyInvitations, InvitationClosed."""
+def resend_invitation(invitation: Invitation, *, actor: User | None, request: HttpRequest | None = None) -> Invitation:
+    """Email a new link with a new lifetime; the old link stops working. Raises TooManyInvitations, InvitationClosed.
+
+    `actor` None is the operator, as in `invite`.
+    """
     _check_invitation_rate(invitation.organization, actor)
     locked = _lock_pending(invitation.pk)
     _renew(locked)
@@ -206,7 +210,9 @@ def _is_member(organization: Organization, email: str) -> bool:
     return organization.memberships.filter(Q(user__email__iexact=email) | verified).exists()
 
 
-def _check_invitation_rate(organization: Organization, actor: User) -> None:
+def _check_invitation_rate(organization: Organization, actor: User | None) -> None:
+    if actor is None:
+        return
     # Counted from the audit log: it is there when Redis is not, and moves with the transaction.
     sent = AuditEvent.objects.filter(
         Q(organization=organization) | Q(actor=actor),

@@ -16,7 +16,25 @@ from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils import timezone
 
+from leadagent.tenants.audit_models import AuditChain, AuditEvent
 from leadagent.tenants.names import validate_name, validate_slug
+
+__all__ = [
+    "INVITATION_LIFETIME",
+    "ApiToken",
+    "AuditChain",
+    "AuditEvent",
+    "Invitation",
+    "InvitationQuerySet",
+    "Membership",
+    "Organization",
+    "OrganizationQuerySet",
+    "Role",
+    "Scope",
+    "User",
+    "UserManager",
+    "hash_token",
+]
 
 
 class UserManager(BaseUserManager["User"]):
@@ -203,34 +221,9 @@ class ApiToken(models.Model):
 
     @classmethod
     def authenticate(cls, text: str) -> ApiToken | None:
-        """The live token with this text, or None. Notes the use at most once a minute."""
+        """The live token with this text, or None. `tenants.api_tokens.note_use` writes down that it was used."""
         digest = hash_token(text)
         token = cls.objects.select_related("organization").filter(token_hash=digest, revoked_at=None).first()
         if token is None or not hmac.compare_digest(token.token_hash, digest):
             return None
-        now = timezone.now()
-        if token.last_used_at is None or now - token.last_used_at > timedelta(minutes=1):
-            token.last_used_at = now
-            token.save(update_fields=["last_used_at"])
         return token
-
-
-class AuditEvent(models.Model):
-    """Who did what, when and from where. Holds no secret: see `tenants.audit.record`."""
-
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, null=True, related_name="audit_events")
-    actor = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    # Kept as text too: the event outlives the account.
-    actor_label = models.CharField(max_length=254)
-    action = models.CharField(max_length=60)
-    target = models.CharField(max_length=200, blank=True)
-    before = models.JSONField(null=True, blank=True)
-    after = models.JSONField(null=True, blank=True)
-    ip_address = models.GenericIPAddressField(null=True, blank=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-
-    class Meta:
-        indexes = [models.Index(fields=["organization", "-created_at"], name="audit_by_organization")]
-
-    def __str__(self) -> str:
-        return f"{self.created_at:%Y-%m-%d %H:%M} {self.actor_label} {self.action} {self.target}"

@@ -1,5 +1,6 @@
-"""Creating an organisation."""
+"""Creating an organisation, and the steps of the wizard that begins with it."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
@@ -12,6 +13,8 @@ from leadagent.tenants.names import suggest_slugs
 
 # Each organisation has a free tier of its own: nobody needs more of them than this.
 MAX_CREATED_PER_DAY = 5
+
+WIZARD = {"organization": "Organisation", "ai": "AI", "key": "Key", "models": "Models", "done": "Done"}
 
 
 class SlugTaken(Exception):
@@ -58,3 +61,11 @@ def create_organization(*, name: str, slug: str, creator: User, request: HttpReq
         request=request,
     )
     return organization
+
+
+def wizard_steps(current: str, *, without: Collection[str] = ()) -> list[dict[str, str]]:
+    """The wizard's progress, for `components/wizard_steps.html`: what lies before `current` is done."""
+    names = [name for name in WIZARD if name not in without]
+    at = names.index(current)
+    states = ["done" if place < at else "current" if place == at else "todo" for place in range(len(names))]
+    return [{"label": WIZARD[name], "state": state} for name, state in zip(names, states, strict=True)]

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from leadagent.tenants.views import home, invitations, members, tokens
+from leadagent.tenants.views import audit, home, invitations, members, tokens
 
 app_name = "tenants"
 
@@ -21,4 +21,6 @@ urlpatterns = [
     path("o/<slug:org>/leave/", members.leave_organization, name="leave"),
     path("o/<slug:org>/settings/tokens/", tokens.tokens, name="tokens"),
     path("o/<slug:org>/settings/tokens/<int:token_id>/revoke/", tokens.token_revoke, name="token_revoke"),
+    path("o/<slug:org>/settings/audit/", audit.audit_log, name="audit"),
+    path("o/<slug:org>/settings/audit/export/", audit.audit_export, name="audit_export"),
 ]

@@ -19,6 +19,9 @@
     else if (chosen && chosen !== match.textContent) {
       line.textContent = `This looks like a key of ${match.textContent}, not of ${chosen}.`;
     } else line.textContent = `This looks like a key of ${match.textContent}.`;
+    for (const link of field.querySelectorAll("[data-key-switch]")) {
+      link.hidden = !match || !chosen || match.textContent === chosen || match.textContent !== link.dataset.keySwitch;
+    }
   };
 
   document.addEventListener("paste", (event) => {

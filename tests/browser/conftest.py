@@ -74,7 +74,17 @@ class NewContext:
     def __init__(self, make: Callable[..., BrowserContext]) -> None:
         self._make = make
 
-    def window(self, served: Served, *, width: int = 1440, height: int = 900, scheme: str = "light") -> Window:
-        context = self._make(viewport={"width": width, "height": height}, color_scheme=scheme)
+    def window(
+        self,
+        served: Served,
+        *,
+        width: int = 1440,
+        height: int = 900,
+        scheme: str = "light",
+        javascript: bool = True,
+    ) -> Window:
+        context = self._make(
+            viewport={"width": width, "height": height}, color_scheme=scheme, java_script_enabled=javascript
+        )
         context.set_default_timeout(20_000)
         return Window(context.new_page(), served)

@@ -1,5 +1,6 @@
 """Organisations with keys, and a provider that answers as a test wants it."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from leadagent.tenants.models import Organization
 from tests.byok.asked import Asked
 from tests.byok.fake_provider import MODELS, FakeProvider
 from tests.byok.keys import KEYS, PLATFORM_KEY
+from tests.byok.old_system import NAME, OLD_SECRET
 from tests.factories import OrganizationFactory
 from tests.usage.one_connection import lead_over_test_connection
 from usage import durable, ingest
@@ -92,3 +94,21 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     made = Asked()
     monkeypatch.setattr("byok.proving.test_ai_connection", made)
     return made
+
+
+@pytest.fixture
+def old_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The secret of the system that tenants are brought over from, in its variable."""
+    monkeypatch.setenv(NAME, OLD_SECRET)
+
+
+@pytest.fixture
+def written(old_secret: None, tmp_path: Path) -> Any:
+    """`written(tenant(1), …)`: the path of a file with these tenants."""
+
+    def write(*tenants: Any) -> str:
+        path = tmp_path / "tenants.json"
+        path.write_text(json.dumps(tenants))
+        return str(path)
+
+    return write

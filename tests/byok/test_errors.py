@@ -17,6 +17,7 @@ FAMILY = {
     "missing_scope": True,
     "no_credit": True,
     "key_limit": True,
+    "region_refused": True,
     "model_not_found": True,
     "rate_limited": False,
     "overloaded": False,
@@ -56,6 +57,13 @@ SCOPES = "You have insufficient permissions for this operation. Missing scopes: 
 CLASSIFIED = [
     ("openai", 401, _error("Incorrect API key provided", code="invalid_api_key"), "invalid_key"),
     ("openai", 401, _error(SCOPES), "missing_scope"),
+    (
+        "openai",
+        403,
+        _error("Country, region, or territory not supported", code="unsupported_country_region_territory"),
+        "region_refused",
+    ),
+    ("openai", 403, _error("Project is archived", code="project_archived"), "missing_scope"),
     ("openai", 404, _error("The model does not exist", code="model_not_found"), "model_not_found"),
     ("openai", 429, _error("You exceeded your current quota", code="insufficient_quota"), "no_credit"),
     ("openai", 429, _error("You exceeded your current quota", type="insufficient_quota"), "no_credit"),

@@ -1,54 +1,40 @@
 """The AI settings page: who may, what is saved, and that a key is never shown."""
 
+import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
+from pytest_django.fixtures import DjangoAssertNumQueries
 
 from byok.config import get_ai_config, save_ai_config
+from byok.forms import AIConfigForm
 from byok.models import AIConfig, CredentialStatus, ProviderCredential
-from leadagent.tenants.models import AuditEvent, Organization, Role
+from byok.reports import LineState
+from leadagent.tenants.models import AuditEvent, Membership, Organization, Role
+from tests.byok.asked import Asked
 from tests.byok.keys import KEYS
+from tests.byok.pages import HTMX, client_of, fields, sign_in_grows_old, text, url
 from tests.factories import MembershipFactory, OrganizationFactory
+from usage.alerts import CostAlertChoice, cost_alert_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("asked")]
+
+NEW = "sk-proj-NEWnewNEWnewNEWnewNEW1111"
 
 
 @pytest.fixture
 def address(organization: Organization) -> str:
-    return reverse("byok:settings", args=[organization.slug])
-
-
-def client_of(organization: Organization, role: Role = Role.ADMIN) -> Client:
-    client = Client()
-    client.force_login(MembershipFactory(organization=organization, role=role).user)
-    return client
+    return url("settings", organization)
 
 
 @pytest.fixture
 def client(organization: Organization) -> Client:
     return client_of(organization)
-
-
-def text(response: Any) -> str:
-    assert isinstance(response, HttpResponse)
-    return response.content.decode()
-
-
-def fields(provider: str = "openai", **changed: Any) -> dict[str, Any]:
-    models = {"openai": "gpt-4o", "openrouter": "openai/gpt-4o", "anthropic": "claude-haiku-4-5"}
-    return {
-        "provider": provider,
-        "api_key": KEYS.get(provider, ""),
-        "chat_model": models.get(provider, ""),
-        "embedding_provider": "" if provider in {"anthropic", "platform_default"} else provider,
-        "embedding_model": "",
-        "usage_tracking": "on",
-        "version": 0,
-    } | changed
 
 
 @pytest.mark.parametrize(("role", "status"), [(Role.ADMIN, 200), (Role.MEMBER, 403), (Role.VIEWER, 403)])
@@ -106,7 +92,7 @@ def test_an_empty_key_keeps_the_stored_one(organization: Organization, client: C
         ({"version": "x"}, ""),
         ({"embedding_provider": "openrouter"}, ""),
         ({"provider": "openrouter", "api_key": KEYS["openrouter"], "chat_model": "gpt-4o"}, "vendor/model"),
-        ({"openrouter_site_url": "not an address"}, ""),
+        ({**fields("openrouter"), "openrouter_site_url": "not an address"}, "Enter a valid URL"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -144,20 +130,6 @@ def test_another_provider_is_shown_before_it_is_saved(client: Client, address: s
 
 def test_an_unknown_provider_in_the_address_is_ignored(client: Client, address: str) -> None:
     assert client.get(address, {"provider": "<script>"}).status_code == 200
-
-
-def test_a_save_from_an_older_page_is_told_and_the_next_one_works(
-    organization: Organization, client: Client, address: str
-) -> None:
-    client.post(address, fields())
-    answer = client.post(address, fields(chat_model="gpt-5", version=0))
-    page = text(answer)
-    assert answer.status_code == 422
-    assert "Somebody else saved" in page
-    assert KEYS["openai"] not in page
-    assert get_ai_config(organization).chat_model == "gpt-4o"
-    assert 'name="version" value="1"' in page
-    assert client.post(address, fields(chat_model="gpt-5", version=1)).status_code == 302
 
 
 def test_going_back_to_the_platform(organization: Organization, client: Client, address: str) -> None:
@@ -209,7 +181,13 @@ def test_with_own_keys_switched_off_nothing_is_saved(
     page = text(client.get(address))
     assert "Own keys are not enabled" in page
     assert 'name="api_key"' not in page
-    client.post(address, fields("anthropic", version=1))
+    assert "sk-proj-••••••••••wxyz" in page
+    posts = [address, url("change_form", organization), url("test_key", organization)]
+    posts += [url(name, organization, "openai") for name in ("recheck_key", "remove_key", "undo_replacement")]
+    for where in posts:
+        refused = client.post(where, fields("anthropic", version=1))
+        assert refused.status_code == 403, where
+        assert "Own keys are not enabled" in text(refused)
     assert AIConfig.objects.get().provider == "openai"
     assert ProviderCredential.objects.count() == 1
 
@@ -232,9 +210,7 @@ def test_a_key_is_neither_saved_nor_removed_long_after_the_sign_in(
 ) -> None:
     """What was typed in stays in the form, apart from the key; nothing is kept in the session."""
     client.post(address, fields())
-    session = client.session
-    session["signed_in_at"] = 0
-    session.save()
+    sign_in_grows_old(client)
     page = text(client.get(address))
     assert reverse("account_reauthenticate") in page
     refused = client.post(address, fields(chat_model="gpt-5-mini", api_key=KEYS["openai"], version=1))
@@ -248,3 +224,194 @@ def test_a_key_is_neither_saved_nor_removed_long_after_the_sign_in(
     assert removal.status_code == 302
     assert removal.headers["Location"].startswith(reverse("account_reauthenticate"))
     assert ProviderCredential.objects.count() == 1
+
+
+def test_everything_on_the_form_is_saved(organization: Organization, client: Client, address: str) -> None:
+    everything = fields(
+        "openrouter",
+        model_research="openai/gpt-5",
+        model_qualification="",
+        fallback_research="ask",
+        fallback_embedding="allow",
+        openrouter_site_url="https://acme.test",
+        openrouter_site_name="Acme",
+        alert_enabled="on",
+        alert_threshold="19.50",
+        alert_email="money@acme.test",
+    )
+    assert client.post(address, everything).status_code == 302
+    config = get_ai_config(organization)
+    assert config.operation_models == {"research": "openai/gpt-5"}
+    assert config.fallback == {"research": "ask", "embedding": "allow"}
+    assert (config.openrouter_site_url, config.openrouter_site_name) == ("https://acme.test", "Acme")
+    assert cost_alert_of(organization).as_json() == {
+        "enabled": True,
+        "monthly_threshold": "19.50",
+        "email": "money@acme.test",
+    }
+    page = text(client.get(address))
+    assert 'value="19.50"' in page
+    assert "openai/gpt-5" in page
+
+
+def test_what_the_form_does_not_show_cannot_be_set_and_stays(
+    organization: Organization, client: Client, address: str
+) -> None:
+    client.post(address, fields("openrouter", openrouter_site_name="Acme", fallback_research="allow"))
+    sneaked = {"openrouter_site_name": "Other", "fallback_research": "never", "model_research": "x", "updated_by": 1}
+    assert client.post(address, fields("platform_default", version=1, **sneaked)).status_code == 302
+    config = get_ai_config(organization)
+    assert config.provider == "platform_default"
+    assert (config.openrouter_site_name, config.fallback) == ("Acme", {"research": "allow"})
+    assert client.post(address, fields("openai", version=2, openrouter_site_name="Other")).status_code == 302
+    assert get_ai_config(organization).openrouter_site_name == "Acme"
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"alert_threshold": "", "alert_email": "a@b.test"}, "Enter the sum"),
+        ({"alert_threshold": "5", "alert_email": ""}, "Enter the address"),
+        ({"alert_threshold": "0", "alert_email": "a@b.test"}, "above zero"),
+        ({"alert_threshold": "-1", "alert_email": "a@b.test"}, "above zero"),
+        ({"alert_threshold": "1.234", "alert_email": "a@b.test"}, "at most two decimals"),
+        ({"alert_threshold": "lots", "alert_email": "a@b.test"}, "Enter a sum in dollars"),
+        ({"alert_threshold": "5", "alert_email": "nobody"}, "valid email"),
+    ],
+    ids=str,
+)
+def test_a_cost_alert_that_cannot_work_is_refused(
+    organization: Organization, client: Client, address: str, changed: dict[str, str], words: str
+) -> None:
+    answer = client.post(address, fields(alert_enabled="on", chat_model="gpt-5-mini", **changed))
+    assert answer.status_code == 422
+    assert words in text(answer)
+    assert "gpt-5-mini" in text(answer)
+    assert not cost_alert_of(organization).enabled
+    assert not AIConfig.objects.exists()
+
+
+def test_alerts_go_to_the_admin_unless_another_address_is_stored(
+    organization: Organization, client: Client, address: str
+) -> None:
+    email = Membership.objects.get(organization=organization).user.email
+    assert f'value="{email}"' in text(client.get(address))
+    save_ai_config(organization, provider="platform_default", cost_alert=CostAlertChoice(email="money@acme.test"))
+    assert 'value="money@acme.test"' in text(client.get(address))
+
+
+def test_a_key_that_is_refused_is_not_saved_and_the_old_one_stays_in_force(
+    organization: Organization, client: Client, address: str, asked: Asked
+) -> None:
+    client.post(address, fields())
+    asked.states["key"] = LineState.FAILED
+    for headers in ({}, HTMX):
+        answer = client.post(address, fields(api_key=NEW, chat_model="gpt-5", version=1), headers=headers)
+        page = text(answer)
+        assert answer.status_code == 422
+        assert "Your stored key" in page
+        assert "is still in use" in page
+        assert "Key line." in page
+        assert "Save without the test" not in page
+        assert ("Enter the key again" in page) is not bool(headers), "only a whole page loses the key"
+        assert 'value="gpt-5"' in page
+        assert NEW not in page
+    assert ProviderCredential.objects.get().last4 == "wxyz"
+    assert get_ai_config(organization).chat_model == "gpt-4o"
+
+
+def test_a_key_that_could_not_be_tested_is_saved_when_a_person_says_so(
+    organization: Organization, client: Client, address: str, asked: Asked
+) -> None:
+    asked.states["key"] = LineState.UNKNOWN
+    answer = client.post(address, fields())
+    assert answer.status_code == 422
+    assert 'name="save_untested"' in text(answer)
+    assert not ProviderCredential.objects.exists()
+    saved = client.post(address, fields(save_untested="on"), headers=HTMX)
+    assert saved.headers["HX-Redirect"] == address
+    assert ProviderCredential.objects.get().status == CredentialStatus.UNREACHABLE
+    assert "saved without a test" in text(client.get(address))
+
+
+def test_saves_with_a_key_count_as_tests(client: Client, address: str, asked: Asked) -> None:
+    asked.states["key"] = LineState.FAILED
+    for _ in range(10):
+        assert client.post(address, fields()).status_code == 422
+    answer = client.post(address, fields())
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "Too many key tests" in text(answer)
+    assert len(asked.calls) == 10
+    assert KEYS["openai"] not in text(answer)
+
+
+def test_changing_the_provider_keeps_what_has_nothing_to_do_with_it(
+    organization: Organization, client: Client, address: str
+) -> None:
+    typed = fields("anthropic", alert_email="typed@acme.test", alert_threshold="7", fallback_research="ask")
+    del typed["usage_tracking"]
+    answer = client.post(url("change_form", organization), typed, headers=HTMX)
+    part = text(answer)
+    assert answer.status_code == 200
+    assert "Anthropic API key" in part
+    assert 'value="claude-sonnet-5-5"' in part
+    assert 'value="typed@acme.test"' in part
+    assert 'value="7"' in part
+    assert re.search(r'name="usage_tracking"[^>]*(?<!checked)>', part)
+    assert '<option value="ask" selected>' in part
+    assert KEYS["anthropic"] not in part
+    assert not AIConfig.objects.exists()
+
+
+@pytest.mark.parametrize("way", ["link", "htmx"])
+def test_the_recommended_models_are_taken_over(
+    organization: Organization, client: Client, address: str, way: str
+) -> None:
+    if way == "link":
+        answer = client.get(address, {"provider": "openrouter", "recommended": "1"})
+    else:
+        typed = fields("openrouter", recommended="1", chat_model="x/y")
+        answer = client.post(url("change_form", organization), typed, headers=HTMX)
+    chosen = dict(re.findall(r'name="(\w+)" id="\w+" value="([^"]*)" maxlength', text(answer)))
+    assert chosen == {
+        "chat_model": "anthropic/claude-sonnet-5.5",
+        "model_research": "",
+        "model_qualification": "anthropic/claude-haiku-5.5",
+        "model_email_generation": "",
+        "embedding_model": "openai/text-embedding-3-small",
+    }
+    assert not AIConfig.objects.exists()
+
+
+def test_the_page_tells_what_the_operations_use_and_when_the_key_is_old(
+    organization: Organization, client: Client, address: str
+) -> None:
+    client.post(address, fields("openrouter", model_qualification="openai/gpt-5-mini"))
+    page = text(client.get(address))
+    assert "What was checked" in page
+    assert re.search(r"<dt>Qualification</dt><dd[^>]*>openai/gpt-5-mini", page)
+    assert "days old" not in page
+    ProviderCredential.objects.update(saved_at=timezone.now() - timedelta(days=91))
+    assert "This key is 91 days old" in text(client.get(address))
+
+
+def test_the_page_costs_the_same_whatever_is_stored(
+    organization: Organization, client: Client, address: str, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    """Per stored key two questions more: what stops without it."""
+    with django_assert_max_num_queries(16):
+        client.get(address)
+    for version, provider in enumerate(KEYS):
+        client.post(address, fields(provider, version=version))
+    with django_assert_max_num_queries(22):
+        client.get(address)
+    with django_assert_max_num_queries(12):
+        client.get(address, {"provider": "openai"}, headers=HTMX)
+
+
+def test_every_field_of_the_form_stands_in_the_page(organization: Organization, client: Client, address: str) -> None:
+    page = text(client.get(address, {"provider": "openrouter"}))
+    shown = set(re.findall(r'name="(\w+)"', page))
+    later = {"save_untested"}
+    assert set(AIConfigForm.base_fields) - later <= shown

@@ -62,6 +62,27 @@ def _stored_key(organization: Organization) -> dict[str, Any]:
     return {"provider": "openai"}
 
 
+def _replaced_key(organization: Organization) -> dict[str, Any]:
+    named = _stored_key(organization)
+    save_ai_config(
+        organization, provider="openai", chat_model="gpt-4o", api_key="sk-proj-fedcba9876543210fedcba9876wxyz"
+    )
+    return named
+
+
+def _provider(organization: Organization) -> dict[str, Any]:
+    return {"provider": "openrouter"}
+
+
+def _connect_state(organization: Organization) -> dict[str, Any]:
+    return {"state": "A" * 43}
+
+
+# What these name belongs to no organisation: every admin finds it under their own address.
+NAMES_NO_ROW = {"byok:onboarding_key": "a provider"}
+# What these name is in one person's session: nobody finds it by signing in.
+IN_ONE_SESSION = {"byok:connect_callback": "a connection that was begun there"}
+
 ROUTE_KWARGS: dict[str, MakeRow] = {
     "tenants:member_role": _member,
     "tenants:member_remove": _member,
@@ -69,9 +90,14 @@ ROUTE_KWARGS: dict[str, MakeRow] = {
     "tenants:invitation_withdraw": _invitation,
     "tenants:token_revoke": _token,
     "byok:remove_key": _stored_key,
+    "byok:onboarding_key": _provider,
+    "byok:connect_callback": _connect_state,
+    "byok:recheck_key": _stored_key,
+    "byok:undo_replacement": _replaced_key,
     "leads:detail": _lead,
     "leads:run_start": _lead,
     "leads:run_resume": _run_id,
+    "leads:run_fallback": _run_id,
     "leads:run_cancel": _run_id,
     "leads:draft_save": _draft,
     "leads:draft_approve": _draft,

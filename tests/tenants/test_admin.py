@@ -1,9 +1,13 @@
 """Support staff in Django admin: sees state, changes little, leaves traces, sees no secret."""
 
+from datetime import timedelta
+
 import pytest
+import time_machine
 from django.contrib import admin as django_admin
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from leadagent.tenants.membership import invite
 from leadagent.tenants.models import (
@@ -132,3 +136,67 @@ def test_switching_an_account_off_is_traced(superuser: Client, admin: Membership
 
 def test_the_second_factors_secret_is_not_in_admin() -> None:
     assert "mfa_authenticator" not in {model._meta.db_table for model in django_admin.site._registry}
+
+
+def looks(organization: Organization) -> list[str]:
+    events = AuditEvent.objects.filter(action="support.viewed", organization=organization).order_by("pk")
+    return [event.target for event in events]
+
+
+def test_every_look_at_a_row_is_kept(support: Client, rows: dict[str, int], organization: Organization) -> None:
+    for _ in range(2):
+        support.get(change("membership", rows["membership"]))
+    support.get(reverse("admin:tenants_membership_history", args=[rows["membership"]]))
+    assert len(looks(organization)) == 3
+
+
+def test_a_list_of_one_organisation_is_a_look_at_it(
+    support: Client, rows: dict[str, int], organization: Organization, outsider: Membership
+) -> None:
+    where = reverse("admin:tenants_membership_changelist")
+    support.get(where)
+    support.get(where, {"role": "admin"})
+    assert looks(organization) == looks(outsider.organization) == []
+    support.get(where, {"organization__id__exact": organization.pk})
+    assert looks(organization) == ["list: memberships"]
+    # Its pages and filters within ten minutes are the same look; another person's are not.
+    support.get(where, {"q": "acme"})
+    assert looks(organization) == ["list: memberships"]
+    other = Client()
+    other.force_login(UserFactory(is_staff=True))
+    other.get(where, {"q": "acme"})
+    assert looks(organization) == ["list: memberships"] * 2
+    support.get(reverse("admin:tenants_organization_changelist"), {"q": "admin@acme.test"})
+    assert looks(organization)[-1] == "list: organizations"
+    assert looks(outsider.organization) == []
+
+
+def test_a_list_is_a_new_look_after_ten_minutes(
+    support: Client, rows: dict[str, int], organization: Organization
+) -> None:
+    where = reverse("admin:tenants_apitoken_changelist")
+    start = timezone.now()
+    for minutes in (0, 9, 11):
+        with time_machine.travel(start + timedelta(minutes=minutes), tick=False):
+            support.get(where, {"q": "acme"})
+    assert looks(organization) == ["list: api tokens"] * 2
+
+
+def test_a_look_at_an_account_names_no_organisation(support: Client, rows: dict[str, int]) -> None:
+    support.get(change("user", rows["user"]))
+    assert AuditEvent.objects.get(action="support.viewed").organization is None
+
+
+@pytest.mark.parametrize("name", ["password__startswith", "password", "memberships__user__password__startswith"])
+def test_a_list_answers_no_question_about_a_hidden_column(name: str, support: Client) -> None:
+    assert support.get(reverse("admin:tenants_user_changelist"), {name: "md5"}).status_code == 400
+
+
+def test_addresses_and_groups_are_not_for_support_to_change() -> None:
+    assert not {"account_emailaddress", "auth_group"} & {model._meta.db_table for model in django_admin.site._registry}
+
+
+def test_the_index_leads_on(support: Client) -> None:
+    page = support.get(reverse("admin:index")).content.decode()
+    assert f'href="{reverse("adoption:page")}"' in page
+    assert f'href="{reverse("admin:tenants_organization_changelist")}"' in page

@@ -68,13 +68,15 @@ def newcomer(client: Client, db: None) -> Client:
     return client
 
 
-def test_the_creator_becomes_admin_and_goes_on_to_the_ai_settings(newcomer: Client) -> None:
-    assert newcomer.get(reverse("tenants:create")).status_code == 200
+def test_the_creator_becomes_admin_and_goes_on_to_choose_the_ai(newcomer: Client) -> None:
+    page = newcomer.get(reverse("tenants:create"))
+    assert page.status_code == 200
+    assert 'aria-current="step"' in page.content.decode()
     response = newcomer.post(reverse("tenants:create"), {"name": "  Acme & Söhne ", "slug": ""})
 
     organization = Organization.objects.get()
     assert (organization.name, organization.slug) == ("Acme & Söhne", "acme-sohne")
-    assert response.headers["Location"] == reverse("byok:settings", args=["acme-sohne"])
+    assert response.headers["Location"] == reverse("byok:onboarding_ai", args=["acme-sohne"])
     membership = organization.memberships.get()
     assert (membership.user.email, membership.role) == ("new@example.test", Role.ADMIN)
     event = AuditEvent.objects.get()

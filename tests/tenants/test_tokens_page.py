@@ -113,10 +113,11 @@ def test_the_page_costs_the_same_for_one_and_for_many(
     admin: Membership, token: ApiToken, signed_in: SignIn, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     client = signed_in(admin)
-    # Session, user, membership with organisation, tokens with creators, organisations of the shell.
-    with django_assert_num_queries(5):
+    # Session, user, membership with organisation, tokens with creators, organisations of the shell,
+    # and two for what the banners say: free tier, state of the key.
+    with django_assert_num_queries(7):
         client.get(url("tokens"))
     for name in ("b", "c"):
         ApiToken.issue(admin.organization, name=name, scopes=["usage:read"], created_by=admin.user)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(7):
         client.get(url("tokens"))

@@ -3,7 +3,6 @@
 from typing import cast
 
 from django.conf import settings
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -12,7 +11,7 @@ from django.views.decorators.http import require_safe
 from leadagent.tenants.forms import OrganizationForm
 from leadagent.tenants.membership import open_invitations_of
 from leadagent.tenants.models import Membership, Organization, User
-from leadagent.tenants.onboarding import SlugTaken, TooManyOrganizations, create_organization
+from leadagent.tenants.onboarding import SlugTaken, TooManyOrganizations, create_organization, wizard_steps
 
 
 @require_safe
@@ -44,7 +43,7 @@ def organizations(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def create(request: HttpRequest) -> HttpResponse:
-    """Name an organisation; its creator becomes its admin and goes on to the AI settings."""
+    """Name an organisation: the wizard's first step. Its creator becomes its admin and goes on to choose the AI."""
     user = cast("User", request.user)
     form = OrganizationForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -57,7 +56,10 @@ def create(request: HttpRequest) -> HttpResponse:
         except TooManyOrganizations as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, f"{organization.name} is ready. Now choose the AI that works for it.")
-            return redirect("byok:settings", organization.slug)
-    context = {"form": form, "has_organizations": Membership.objects.filter(user=user).exists()}
+            return redirect("byok:onboarding_ai", organization.slug)
+    context = {
+        "form": form,
+        "has_organizations": Membership.objects.filter(user=user).exists(),
+        "steps": wizard_steps("organization"),
+    }
     return render(request, "tenants/create.html", context, status=422 if form.errors else 200)

@@ -1,0 +1,187 @@
+"""Acts on one key: testing it, looking at it again, removing it, bringing the replaced one back."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from byok import rechecking
+from byok.config import InvalidConfig, check_api_key, get_ai_config
+from byok.current_setup import current_setup_of, provider_label
+from byok.encryption import KeyUnreadable, decrypt_api_key
+from byok.forms import AIConfigForm
+from byok.key_test_limit import KeyTestsExhausted, count_key_test
+from byok.models import ProviderCredential
+from byok.proving import check_chosen, note_test
+from byok.stored_keys import NothingToUndo, consequences_of_removal, remove_api_key, undo_replacement
+from byok.views.guards import where_own_keys_are_enabled
+from byok.views.page import (
+    SIGN_IN_AGAIN,
+    TestOutcome,
+    form_context,
+    form_of,
+    provider_of_key,
+    render_settings,
+    settings_url,
+)
+from leadagent.http import HtmxHttpRequest, render_page
+from leadagent.tenants.access import organization_view
+from leadagent.tenants.models import Role
+from leadagent.tenants.recent_sign_in import confirm_identity_url, signed_in_recently
+
+
+@sensitive_post_parameters("api_key")
+@organization_view(Role.ADMIN)
+@never_cache
+@where_own_keys_are_enabled
+@require_POST
+def test_key(request: HtmxHttpRequest) -> HttpResponse:
+    """Test the form's key, or with an empty field the stored one, on the form's models. Nothing is saved.
+
+    htmx gets the result alone, so that the typed key stays in its field; without it the whole page comes.
+    """
+    config = get_ai_config(request.organization)
+    form = form_of(request, config, request.POST)
+    outcome = _test(request, form)
+    if not request.htmx:
+        return render_settings(request, form, outcome=outcome, status=outcome.status)
+    context = form_context(request, form, outcome=outcome)
+    response = render_page(request, "byok/settings.html", context, partial="test_result", status=outcome.status)
+    if outcome.retry_after:
+        response.headers["Retry-After"] = str(outcome.retry_after)
+    return response
+
+
+def _test(request: HtmxHttpRequest, form: AIConfigForm) -> TestOutcome:
+    if not signed_in_recently(request):
+        return TestOutcome(refusal=SIGN_IN_AGAIN, status=422)
+    if form.entry is None:
+        return TestOutcome(refusal="The platform's AI needs no key of yours.", status=422)
+    provider = form.entry.id
+    typed = str(request.POST.get("api_key", "")).strip()
+    stored = form.config.credentials.get(provider)
+    if not typed and stored is None:
+        return TestOutcome(refusal=f"Enter your {form.entry.label} key first.", status=422)
+    try:
+        if typed:
+            check_api_key(provider, typed)
+        count_key_test(request.organization, who=f"user:{request.user.pk}")
+        api_key = typed or _opened(stored)
+    except InvalidConfig as invalid:
+        other = provider_of_key(typed)
+        return TestOutcome(refusal=str(invalid), other_provider=other if other != provider else "", status=422)
+    except KeyTestsExhausted as exhausted:
+        return TestOutcome(refusal=str(exhausted), status=429, retry_after=exhausted.retry_after)
+    except KeyUnreadable:
+        return TestOutcome(refusal="The stored key can no longer be opened. Enter it again.", status=422)
+    # Only what is filled in correctly is asked about; what is not is told when it is saved.
+    form.is_valid()
+    values = {
+        "provider": provider,
+        "chat_model": form.cleaned_data.get("chat_model", ""),
+        "operation_models": {
+            name.removeprefix("model_"): form.cleaned_data.get(name, "")
+            for name in form.fields
+            if name.startswith("model_")
+        },
+        "embedding_provider": form.cleaned_data.get("embedding_provider"),
+        "embedding_model": form.cleaned_data.get("embedding_model", ""),
+    }
+    report = check_chosen(request.organization, values, api_key=api_key, probe="probe" in request.POST)
+    note_test(request.organization, report, last4=api_key[-4:], actor=request.user, request=request)
+    in_force = stored.masked if typed and stored is not None and report.is_refused else ""
+    unasked = bool(typed) and not report.is_refused and not report.is_proved
+    return TestOutcome(report=report, key_in_force=in_force, may_save_untested=unasked, is_stored_key=not typed)
+
+
+def _opened(credential: ProviderCredential | None) -> str:
+    """The stored key, for a test that was asked for; `note_test` leaves the trace."""
+    assert credential is not None
+    return decrypt_api_key(credential.sealed_key, binding=credential.binding)
+
+
+@organization_view(Role.ADMIN)
+@never_cache
+@where_own_keys_are_enabled
+@require_POST
+def recheck_key(request: HtmxHttpRequest, provider: str) -> HttpResponse:
+    """Look at a stored key again, now. htmx gets the current setup's card, a form its page."""
+    credential = _stored(request, provider)
+    if not signed_in_recently(request):
+        if not request.htmx:
+            return redirect(confirm_identity_url(settings_url(request)))
+        messages.warning(request, SIGN_IN_AGAIN)
+        return _current_setup(request)
+    try:
+        count_key_test(request.organization, who=f"user:{request.user.pk}")
+    except KeyTestsExhausted as exhausted:
+        messages.error(request, str(exhausted))
+    else:
+        report = rechecking.recheck_credential(credential)
+        note_test(request.organization, report, last4=credential.last4, actor=request.user, request=request)
+        messages.success(request, f"The {provider_label(provider)} key was looked at again.")
+    return _current_setup(request) if request.htmx else redirect("byok:settings", request.organization.slug)
+
+
+def _current_setup(request: HtmxHttpRequest) -> HttpResponse:
+    setup = current_setup_of(request.organization, get_ai_config(request.organization))
+    context = {"setup": setup, "own_keys_enabled": True}
+    return render_page(request, "byok/settings.html", context, partial="setup_answer")
+
+
+@organization_view(Role.ADMIN)
+@never_cache
+@where_own_keys_are_enabled
+@require_http_methods(["GET", "HEAD", "POST"])
+def remove_key(request: HtmxHttpRequest, provider: str) -> HttpResponse:
+    """Ask, then remove a stored key for good."""
+    credential = _stored(request, provider)
+    if not signed_in_recently(request):
+        return redirect(confirm_identity_url(request.path))
+    if request.method == "POST":
+        remove_api_key(request.organization, provider, actor=request.user, request=request)
+        messages.success(request, f"The {credential.get_provider_display()} key is removed.")
+        return redirect("byok:settings", request.organization.slug)
+    context = {
+        "credential": credential,
+        "consequences": consequences_of_removal(request.organization, provider),
+        "settings_url": settings_url(request),
+    }
+    return render_page(request, "byok/remove_key.html", context)
+
+
+@organization_view(Role.ADMIN)
+@never_cache
+@where_own_keys_are_enabled
+@require_http_methods(["GET", "HEAD", "POST"])
+def bring_key_back(request: HtmxHttpRequest, provider: str) -> HttpResponse:
+    """Ask, then put the replaced key back in the place of the one that replaced it."""
+    credential = _stored(request, provider)
+    setup = current_setup_of(request.organization, get_ai_config(request.organization))
+    [stored] = [key for key in setup.keys if key.row.pk == credential.pk]
+    if not signed_in_recently(request):
+        return redirect(confirm_identity_url(request.path))
+    if request.method == "POST":
+        try:
+            back = undo_replacement(request.organization, provider, actor=request.user, request=request)
+        except NothingToUndo:
+            messages.error(request, "There is no replaced key to bring back: its 24 hours are over.")
+        except KeyUnreadable:
+            messages.error(request, "The replaced key can no longer be opened. Enter it again to use it.")
+        else:
+            messages.success(request, f"The {provider_label(provider)} key …{back.last4} is in use again.")
+        return redirect("byok:settings", request.organization.slug)
+    if stored.replaced is None:
+        raise Http404("Nothing to bring back.")
+    return render_page(request, "byok/bring_key_back.html", {"key": stored, "settings_url": settings_url(request)})
+
+
+def _stored(request: HtmxHttpRequest, provider: str) -> ProviderCredential:
+    credential = get_ai_config(request.organization).credentials.get(provider)
+    if credential is None:
+        raise Http404("No such key.")
+    return credential

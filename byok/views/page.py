@@ -1,0 +1,165 @@
+"""The AI settings page as every view of it renders it: whole, or the form alone for htmx."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpResponse
+from django.urls import reverse
+
+from byok.config import EffectiveConfig, byok_allowed, get_ai_config
+from byok.conflict import Conflict
+from byok.current_setup import current_setup_of, provider_label
+from byok.forms import AIConfigForm
+from byok.models import PLATFORM_DEFAULT
+from byok.offered_models import Kind, ModelOption, count_models, find_model, search_models
+from byok.openrouter_connect import OPENROUTER
+from byok.providers import REGISTRY
+from byok.recommendations import recommended_models
+from byok.reports import ConnectionReport
+from leadagent.http import HtmxHttpRequest, render_page
+from leadagent.tenants.recent_sign_in import confirm_identity_url, signed_in_recently
+from usage.alerts import cost_alert_of
+from usage.analytics import current_month, get_total_cost_by_period
+from usage.quota import FreeTier, free_tier_of
+
+TEMPLATE = "byok/settings.html"
+SIGN_IN_AGAIN = "It is some time since you signed in. Confirm who you are, then try again."
+
+
+@dataclass(frozen=True, slots=True)
+class TestOutcome:
+    """What the area below the key says after a test: a report, or why there is none. Holds no key.
+
+    `other_provider`: whose key it looks like, where that is another one than the chosen.
+    `key_in_force`: masked text of the stored key that is still used, where a new one was not kept.
+    `is_stored_key`: the field was empty, and the stored key was tested.
+    """
+
+    report: ConnectionReport | None = None
+    refusal: str = ""
+    other_provider: str = ""
+    key_in_force: str = ""
+    may_save_untested: bool = False
+    was_saving: bool = False
+    is_stored_key: bool = False
+    status: int = 200
+    retry_after: int = 0
+
+    @property
+    def other_provider_label(self) -> str:
+        return provider_label(self.other_provider)
+
+
+def form_of(request: HtmxHttpRequest, config: EffectiveConfig, data: Any = None, **more: Any) -> AIConfigForm:
+    """The form on this organisation's configuration, bound where `data` is given."""
+    return AIConfigForm(
+        data,
+        config=config,
+        cost_alert=cost_alert_of(request.organization),
+        default_email=request.user.email,
+        **more,
+    )
+
+
+def provider_of_key(api_key: str) -> str:
+    """The provider whose keys begin as this one does, by the longest known prefix; empty for none."""
+    pairs = [(prefix, entry.id) for entry in REGISTRY.values() for prefix in entry.key_prefixes]
+    return max(((prefix, name) for prefix, name in pairs if api_key.startswith(prefix)), default=("", ""))[1]
+
+
+def key_prefixes() -> list[tuple[str, str]]:
+    """Prefix and provider's name, longest first, for the guess while typing."""
+    pairs = [(prefix, entry.label) for entry in REGISTRY.values() for prefix in entry.key_prefixes]
+    return sorted(pairs, key=lambda pair: -len(pair[0]))
+
+
+def render_settings(
+    request: HtmxHttpRequest,
+    form: AIConfigForm,
+    *,
+    outcome: TestOutcome | None = None,
+    conflict: Conflict | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """The whole page, or the form alone where htmx asked."""
+    context = form_context(request, form, outcome=outcome, conflict=conflict)
+    if not request.htmx or request.htmx.history_restore_request:
+        context |= _around_the_form(request, form.config)
+    response = render_page(request, TEMPLATE, context, partial="config_form", status=status)
+    if outcome is not None and outcome.retry_after:
+        response.headers["Retry-After"] = str(outcome.retry_after)
+    return response
+
+
+def render_switched_off(request: HtmxHttpRequest) -> HttpResponse:
+    """The page without its form: own keys are not enabled here, and what is stored is only shown."""
+    config = get_ai_config(request.organization)
+    return render_page(request, TEMPLATE, _around_the_form(request, config))
+
+
+def form_context(
+    request: HtmxHttpRequest,
+    form: AIConfigForm,
+    *,
+    outcome: TestOutcome | None = None,
+    conflict: Conflict | None = None,
+) -> dict[str, Any]:
+    """What the form's part of the template needs."""
+    posted: Mapping[str, Any] = form.data if form.is_bound else {}
+    free_tier = free_tier_of(request.organization.pk)
+    return {
+        "form": form,
+        "outcome": outcome,
+        "conflict": conflict,
+        # Without htmx the whole page came anew, and a key is never sent back to a browser.
+        "key_was_dropped": bool(posted.get("api_key")) and not request.htmx,
+        "key_prefixes": key_prefixes(),
+        "providers": [(entry.id, entry.label) for entry in REGISTRY.values()],
+        "free_tier": free_tier,
+        "provider_notes": _provider_notes(free_tier),
+        "can_connect": form.picked == OPENROUTER,
+        **(_models_context(form) if form.entry else {}),
+        # A key outlives this session: who is here is asked first.
+        "confirm_url": "" if signed_in_recently(request) else confirm_identity_url(settings_url(request)),
+    }
+
+
+def _models_context(form: AIConfigForm) -> dict[str, Any]:
+    def option_of(name: str, kind: Kind, provider: str) -> ModelOption | None:
+        return find_model(provider, kind, str(form[name].value() or ""))
+
+    embedding_provider = str(form["embedding_provider"].value() or "")
+    return {
+        "recommended": recommended_models(form.picked),
+        "chat_option": option_of("chat_model", "chat", form.picked),
+        "operation_models": [(field, option_of(field.name, "chat", form.picked)) for field in form.model_fields],
+        "embedding_option": option_of("embedding_model", "embedding", embedding_provider),
+        # For browsers without JavaScript.
+        "chat_options": search_models(form.picked, "chat"),
+        "embedding_options": search_models(embedding_provider, "embedding"),
+    }
+
+
+def _provider_notes(free_tier: FreeTier) -> list[tuple[str, str]]:
+    """What tells the choices apart, by the value of the choice."""
+    notes = []
+    for entry in REGISTRY.values():
+        embeddings = "embeddings too" if entry.offers_embeddings else "no embeddings"
+        notes.append((entry.id, f"{count_models(entry.id, 'chat')} chat models, {embeddings}"))
+    return [*notes, (PLATFORM_DEFAULT, f"{free_tier.limit} requests a month, no key needed")]
+
+
+def settings_url(request: HtmxHttpRequest) -> str:
+    return reverse("byok:settings", args=[request.organization.slug])
+
+
+def _around_the_form(request: HtmxHttpRequest, config: EffectiveConfig) -> dict[str, Any]:
+    return {
+        "setup": current_setup_of(request.organization, config),
+        "own_keys_enabled": byok_allowed(request.organization),
+        "totals": get_total_cost_by_period(request.organization, *current_month()),
+        "free_tier": free_tier_of(request.organization.pk),
+    }

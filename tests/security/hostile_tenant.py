@@ -1,0 +1,182 @@
+"""An organisation in which every stored text, wherever it may come from, is a hostile one."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from byok.config import save_ai_config
+from byok.models import AIConfig, KeyUseDay, ProviderCredential, SupersededKey
+from byok.reports import ConnectionReport, LineState, ReportLine
+from leadagent.leads.models import Document, EmailDraft, Lead, LeadSource, Step, WorkflowRun
+from leadagent.leads.workflow import STEPS
+from leadagent.tenants import audit
+from leadagent.tenants.membership import invite
+from leadagent.tenants.models import ApiToken, Organization, Role, User
+from tests.factories import MembershipFactory, OrganizationFactory, UserFactory
+from usage.events import event_id_at
+from usage.models import AIUsage, CostAlert, UsageDaily
+
+# Not texts that a page shows, or what an address or a sign-in needs to be whole.
+_LEFT_ALONE = {
+    "slug", "password", "sealed_key", "key_id", "fingerprint", "token_hash", "message_id", "idempotency_key",
+    "external_id",
+}  # fmt: skip
+
+
+@dataclass
+class HostileTenant:
+    """The organisation, its admin, and the ids that its addresses name."""
+
+    organization: Organization
+    admin: User
+    ids: dict[str, Any] = field(default_factory=dict)
+    # "Model.field" that hold the payload.
+    poisoned: set[str] = field(default_factory=set)
+
+    def poison(self, row: models.Model, payload: str, **more: Any) -> None:
+        """Write `payload` into every free text of a row, past every form and validator."""
+        values: dict[str, Any] = {}
+        for column in row._meta.concrete_fields:
+            is_text = isinstance(column, models.CharField | models.TextField)
+            if not is_text or column.choices or column.name in _LEFT_ALONE or column.primary_key:
+                continue
+            text = payload
+            if isinstance(column, models.EmailField):
+                text = f"{payload}@x.test"
+            if column.unique:
+                text = f"{row.pk}{text}"
+            values[column.name] = text[: column.max_length] if column.max_length else text
+        values |= more
+        type(row)._base_manager.filter(pk=row.pk).update(**values)
+        self.poisoned |= {f"{type(row).__name__}.{name}" for name in values}
+
+
+@transaction.atomic
+def make_hostile(number: int, payload: str) -> HostileTenant:
+    """One organisation of everything there is, each text of it `payload`."""
+    organization = OrganizationFactory(name=f"Hostile {number}", slug=f"hostile-{number}")
+    admin = MembershipFactory(organization=organization, role=Role.ADMIN).user
+    tenant = HostileTenant(organization, admin)
+    other = MembershipFactory(organization=organization, role=Role.MEMBER)
+    tenant.ids["membership_id"] = other.pk
+    for user in (admin, other.user, invited_by := UserFactory()):
+        # The address stays whole: it is what signs in, and allauth looks it up.
+        tenant.poison(user, payload, email=user.email)
+    invitation = invite(organization, email=f"invited{number}@x.test", role=Role.VIEWER, invited_by=invited_by)
+    tenant.ids["invitation_id"] = invitation.pk
+    tenant.poison(invitation, payload)
+    token, _ = ApiToken.issue(organization, name="CI", scopes=["usage:read"], created_by=admin)
+    tenant.ids["token_id"] = token.pk
+    tenant.poison(token, payload)
+    _keys(tenant, payload)
+    _leads(tenant, payload)
+    _usage(tenant, payload)
+    audit.record(
+        payload[:60], organization=organization, actor=admin, target=payload,
+        before={"name": payload, payload: "x"}, after={"name": f"{payload}!", payload: [payload]},
+    )  # fmt: skip
+    tenant.poison(organization, payload)
+    return tenant
+
+
+def _keys(tenant: HostileTenant, payload: str) -> None:
+    organization = tenant.organization
+    for key in ("sk-or-v1-0123456789abcdef0123", "sk-or-v1-abcdef0123456789abcd"):
+        save_ai_config(organization, provider="openrouter", chat_model="openai/gpt-4o", api_key=key)
+    tenant.ids["provider"] = "openrouter"
+    line = ReportLine("key", payload, LineState.FAILED, payload, payload, "invalid_key", payload)
+    report = ConnectionReport("openrouter", timezone.now(), [line]).as_json()
+    now = timezone.now()
+    tenant.poison(
+        ProviderCredential.objects.get(organization=organization), payload,
+        report=report, status="rejected", checked_at=now, last4=payload[:4],
+    )  # fmt: skip
+    tenant.poison(SupersededKey.objects.get(credential__organization=organization), payload, last4=payload[:4])
+    tenant.poison(
+        AIConfig.objects.get(organization=organization), payload,
+        operation_models={"research": payload, "qualification": payload}, updated_by=tenant.admin,
+    )  # fmt: skip
+    CostAlert.objects.create(
+        organization=organization, enabled=True, monthly_threshold=Decimal(5), email=f"{payload}@x.test"[:254]
+    )
+    KeyUseDay.objects.create(
+        organization=organization, credential_id=uuid.uuid4(), provider="openrouter", day=now.date(), calls=1,
+        operations={payload: 1},
+    )  # fmt: skip
+
+
+def _leads(tenant: HostileTenant, payload: str) -> None:
+    organization = tenant.organization
+    lead = Lead.objects.create(
+        organization=organization, name="x", email="x@x.test", message="x", source=LeadSource.FORM, status="review"
+    )
+    tenant.poison(lead, payload)
+    run = WorkflowRun.objects.create(
+        organization=organization, lead=lead, status="awaiting_review", category="QUALIFIED", confidence=0.5
+    )
+    tenant.poison(run, payload)
+    for position, name in enumerate(STEPS, start=1):
+        step = Step.objects.create(run=run, name=name, position=position, status="succeeded", attempts=1)
+        call = {"tool": payload, "arguments": json.dumps({"q": payload}), "answer": payload}
+        result = {"report": f"# {payload}\n\n{payload}\n\n[{payload}]({payload})", "tool_calls": [call], "requests": 1}
+        tenant.poison(step, payload, result=result | {"category": "QUALIFIED", "subject": payload})
+    draft = EmailDraft.objects.create(run=run, subject="x", body="x", message_id=f"<{run.pk}@x.test>")
+    tenant.poison(draft, payload)
+    document = Document.objects.create(organization=organization, title="x", content="x", status="failed")
+    tenant.poison(document, payload)
+    tenant.ids |= {"lead_id": lead.pk, "run_id": run.pk, "draft_id": draft.pk, "document_id": document.pk}
+    # A second lead whose run stopped shows the sentences of failures.
+    stopped = Lead.objects.create(
+        organization=organization, name="x", email="y@x.test", message="x", source=LeadSource.FORM, status="attention"
+    )
+    tenant.poison(stopped, payload)
+    paused = WorkflowRun.objects.create(organization=organization, lead=stopped, status="paused")
+    tenant.poison(paused, payload)
+    step = Step.objects.create(run=paused, name=STEPS[0], position=1, status="failed", attempts=3)
+    tenant.poison(step, payload)
+    tenant.ids["stopped_lead_id"] = stopped.pk
+
+
+def _usage(tenant: HostileTenant, payload: str) -> None:
+    now = datetime.now(UTC)
+    facts: dict[str, Any] = {
+        "organization": tenant.organization, "operation": payload[:40], "provider": payload[:20], "model": payload,
+        "key_owner": "customer",
+    }  # fmt: skip
+    AIUsage.objects.create(
+        id=event_id_at(now), created_at=now, success=False, error_code=payload[:40], error_message=payload,
+        provider_request_id=payload, price_version=payload[:60], **facts,
+    )  # fmt: skip
+    for days in range(3):
+        UsageDaily.objects.create(day=now.date() - timedelta(days=days), requests=1, successes=0, **facts)
+
+
+def tenant_addresses(tenant: HostileTenant) -> Iterator[str]:
+    """Every page of the tenant that a GET may open, its public form, and what support staff see of it."""
+    from django.urls import reverse
+
+    from tests.routes import ROUTES
+
+    slug = tenant.organization.slug
+    for route in ROUTES:
+        if route.needed is None or not route.path.startswith("o/"):
+            continue
+        kwargs = {"org": slug} | {name: tenant.ids[name] for name in route.in_address if name in tenant.ids}
+        missing = set(route.in_address) - set(kwargs)
+        if missing - {"state"}:
+            raise AssertionError(f"{route.name} names {missing}: make such a row in tests/security/hostile_tenant.py")
+        if not missing:
+            yield reverse(route.name, kwargs=kwargs)
+    yield reverse("leads:detail", args=[slug, tenant.ids["stopped_lead_id"]])
+    yield reverse("leads:intake", args=[slug])
+    yield reverse("admin:tenants_organization_change", args=[tenant.organization.pk])
+
+
+__all__ = ["HostileTenant", "make_hostile", "tenant_addresses"]

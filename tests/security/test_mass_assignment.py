@@ -1,0 +1,154 @@
+"""Forms and calls set what they show, and nothing else: whatever a request names beside."""
+
+import json
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.test import Client
+from django.urls import reverse
+
+from byok.config import save_ai_config
+from leadagent.tenants.models import ApiToken, Invitation, Membership, Organization, Role, User
+from tests.byok.keys import KEYS
+from tests.factories import PASSWORD, MembershipFactory, OrganizationFactory
+
+pytestmark = pytest.mark.django_db
+
+# Names of columns, relations and settings that no form of ours offers.
+SMUGGLED: dict[str, str] = {
+    "id": "1", "pk": "1", "organization": "2", "organization_id": "2", "org": "other", "user": "1", "user_id": "1",
+    "is_staff": "on", "is_superuser": "on", "is_active": "", "email_verified": "on", "verified": "on",
+    "slug": "", "external_id": "org_evil", "created_at": "2001-01-01", "created_by": "1", "created_by_id": "1",
+    "sealed_key": "v1:evil:evil:evil", "key_id": "deadbeef", "fingerprint": "0" * 64, "prefix": "sk-", "last4": "evil",
+    "status_message": "evil", "checked_at": "2001-01-01", "next_check_at": "2001-01-01", "expires_at": "2001-01-01",
+    "report": "{}", "rejection_told_at": "2001-01-01", "last_used_at": "2001-01-01", "saved_at": "2001-01-01",
+    "updated_by": "1", "updated_by_id": "1", "token_hash": "0" * 64, "revoked_at": "", "accepted_at": "2001-01-01",
+    "used": "0", "limit": "1000000", "key_owner": "platform", "base_url": "https://evil.test",
+    "provider_url": "https://evil.test", "actual_cost": "0", "qualification": "QUALIFIED", "category": "QUALIFIED",
+    "approved_by": "1", "source": "api", "idempotency_key": "evil",
+}  # fmt: skip
+
+
+@pytest.fixture
+def client(admin: Membership) -> Client:
+    client = Client()
+    client.force_login(admin.user)
+    return client
+
+
+def smuggled_values() -> list[str]:
+    return [value for value in SMUGGLED.values() if "evil" in value or value in {"deadbeef", "0" * 64}]
+
+
+def anything_smuggled() -> list[str]:
+    """Rows of ours that hold one of the values that were sent beside."""
+    found = []
+    for model in apps.get_models():
+        if model._meta.app_label not in {"tenants", "byok", "usage", "leads"}:
+            continue
+        for row in model._default_manager.values():
+            found += [f"{model.__name__}.{name}" for name, value in row.items() if value in smuggled_values()]
+    return found
+
+
+def people() -> list[Any]:
+    return list(User.objects.order_by("pk").values_list("email", "is_staff", "is_superuser", "is_active"))
+
+
+def test_the_sign_up_form(client: Client) -> None:
+    fresh = Client()
+    form = {"email": "new@example.test", "password1": PASSWORD, "password2": PASSWORD, **SMUGGLED}
+    assert fresh.post(reverse("account_signup"), form).status_code == 302
+    made = User.objects.get(email="new@example.test")
+    assert (made.is_staff, made.is_superuser, made.is_active) == (False, False, True)
+    assert not made.emailaddress_set.get().verified
+    assert anything_smuggled() == []
+
+
+def test_a_new_organisation(client: Client, admin: Membership) -> None:
+    before = people()
+    client.post(reverse("tenants:create"), {**SMUGGLED, "name": "Fresh", "slug": "fresh", "role": "viewer"})
+    made = Organization.objects.get(slug="fresh")
+    assert made.external_id is None
+    assert [(row.user, row.role) for row in made.memberships.all()] == [(admin.user, Role.ADMIN)]
+    assert people() == before
+    assert anything_smuggled() == []
+
+
+def test_an_invitation(client: Client, organization: Organization) -> None:
+    other = OrganizationFactory()
+    where = reverse("tenants:members", args=[organization.slug])
+    client.post(where, {**SMUGGLED, "organization": other.pk, "email": "jo@example.test", "role": "viewer"})
+    made = Invitation.objects.get()
+    assert (made.organization, made.email, made.role, made.accepted_at) == (
+        organization, "jo@example.test", Role.VIEWER, None,
+    )  # fmt: skip
+    assert anything_smuggled() == []
+
+
+def test_a_members_role(client: Client, organization: Organization) -> None:
+    row = MembershipFactory(organization=organization, role=Role.VIEWER)
+    other = OrganizationFactory()
+    where = reverse("tenants:member_role", args=[organization.slug, row.pk])
+    client.post(where, {**SMUGGLED, "organization": other.pk, "user": 999, "role": "member"})
+    changed = Membership.objects.get(pk=row.pk)
+    assert (changed.organization, changed.user, changed.role) == (organization, row.user, Role.MEMBER)
+    client.post(where, {"role": "owner"})
+    assert Membership.objects.get(pk=row.pk).role == Role.MEMBER
+
+
+def test_an_api_token(client: Client, organization: Organization) -> None:
+    where = reverse("tenants:tokens", args=[organization.slug])
+    client.post(where, {**SMUGGLED, "name": "CI", "scopes": ["usage:read"]})
+    made = ApiToken.objects.get()
+    assert (made.organization, made.scopes, made.revoked_at) == (organization, ["usage:read"], None)
+    client.post(where, {"name": "More", "scopes": ["usage:read", "admin:everything"]})
+    assert ApiToken.objects.count() == 1
+    assert anything_smuggled() == []
+
+
+def test_the_ai_configuration(client: Client, organization: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = OrganizationFactory()
+    save_ai_config(organization, provider="openai", chat_model="gpt-4o", api_key=KEYS["openai"])
+    save_ai_config(other, provider="openai", chat_model="gpt-4o", api_key=KEYS["openai"])
+    row, untouched = organization.credentials.get(), other.credentials.get()
+    fields = {
+        "provider": "openai", "api_key": "", "chat_model": "gpt-5", "embedding_provider": "openai",
+        "embedding_model": "text-embedding-3-small", "version": "1",
+    }  # fmt: skip
+    where = reverse("byok:settings", args=[organization.slug])
+    hidden = {**SMUGGLED, "organization": other.pk, "save_untested": "on", "status": "ok"}
+    answer = client.post(where, {**hidden, **fields})
+    assert answer.status_code == 302, answer.content.decode()[:2000]
+    after = organization.credentials.get()
+    for name in ("sealed_key", "key_id", "fingerprint", "status", "status_message", "checked_at", "saved_at", "report"):
+        assert getattr(after, name) == getattr(row, name), name
+    assert other.credentials.get().sealed_key == untouched.sealed_key
+    assert other.ai_config.chat_model == "gpt-4o"
+    assert anything_smuggled() == []
+
+
+def test_the_api_refuses_what_it_does_not_know(organization: Organization) -> None:
+    _, text = ApiToken.issue(organization, name="CI", scopes=["config:write"], created_by=None)
+    save_ai_config(organization, provider="openai", chat_model="gpt-4o", api_key=KEYS["openai"])
+    for name, value in SMUGGLED.items():
+        body = json.dumps({"models": {"chat": "gpt-5"}, name: value})
+        answer = Client().post(
+            "/api/ai-config", body, content_type="application/json", headers={"Authorization": f"Bearer {text}"}
+        )
+        assert answer.status_code == 422, name
+        assert answer.json()["error"]["field"] == name
+    assert organization.ai_config.version == 1
+
+
+def test_the_public_form(client: Client, organization: Organization) -> None:
+    other = OrganizationFactory()
+    fields = {"name": "Jo", "email": "jo@lead.test", "message": "Hello", "company": "", "phone": ""}
+    Client().post(reverse("leads:intake", args=[organization.slug]), {**SMUGGLED, "organization": other.pk, **fields})
+    [lead] = organization.leads.all()
+    assert (lead.source, lead.status) == ("form", "working")
+    assert not other.leads.exists()
+    assert lead.idempotency_key != "evil"
+    assert lead.runs.get().category == ""
+    assert anything_smuggled() == []

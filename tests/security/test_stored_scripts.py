@@ -1,0 +1,97 @@
+"""Sixty scripts stored in every text of a tenant, and every page opened in a real browser: none of them runs."""
+
+from collections import Counter
+
+import pytest
+from django.conf import settings as django_settings
+from django.test import Client
+from playwright.sync_api import Browser, Dialog, Page, Response
+from pytest_django.live_server_helper import LiveServer
+
+from tests.factories import UserFactory
+from tests.security.hostile_tenant import HostileTenant, make_hostile, tenant_addresses
+from tests.security.payloads import PAYLOADS
+
+pytestmark = [pytest.mark.network_loopback, pytest.mark.django_db(transaction=True)]
+
+# The console tells of every script that the policy had to stop: none should ever get that far.
+_REFUSED = "Content Security Policy"
+
+
+def test_there_are_sixty_different_ones() -> None:
+    assert len(set(PAYLOADS)) == 60
+
+
+class Watched:
+    """A browser page that counts dialogs and refused scripts."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.dialogs: list[str] = []
+        self.refused: list[str] = []
+        self.statuses: Counter[int] = Counter()
+        page.on("dialog", self._dialog)
+        page.on("console", lambda message: self.refused.append(message.text) if _REFUSED in message.text else None)
+        page.on("response", self._response)
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.dialogs.append(f"{dialog.message} at {self.page.url}")
+        dialog.dismiss()
+
+    def _response(self, response: Response) -> None:
+        if response.request.resource_type == "document":
+            self.statuses[response.status] += 1
+
+
+def sign_in(page: Page, base: str, tenant: HostileTenant) -> None:
+    # Support staff who is an admin of the organisation: opens both kinds of pages.
+    tenant.admin.is_staff = tenant.admin.is_superuser = True
+    tenant.admin.save(update_fields=["is_staff", "is_superuser"])
+    client = Client()
+    client.force_login(tenant.admin)
+    name = django_settings.SESSION_COOKIE_NAME
+    page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": base}])
+
+
+@pytest.mark.parametrize("part", range(6))
+def test_no_stored_script_runs(part: int, browser: Browser, live_server: LiveServer) -> None:
+    opened = 0
+    context = browser.new_context(locale="en-US")
+    context.set_default_timeout(15_000)
+    watched = Watched(context.new_page())
+    poisoned: set[str] = set()
+    for number in range(part * 10, part * 10 + 10):
+        tenant = make_hostile(number, PAYLOADS[number])
+        poisoned |= tenant.poisoned
+        sign_in(watched.page, live_server.url, tenant)
+        for where in tenant_addresses(tenant):
+            watched.page.goto(live_server.url + where, wait_until="load")
+            opened += 1
+            assert watched.dialogs == [], where
+            assert watched.refused == [], where
+    context.close()
+    assert opened >= 10 * 15
+    assert len(poisoned) >= 40, sorted(poisoned)
+    assert not [status for status in watched.statuses if status >= 500], watched.statuses
+
+
+def test_the_watch_sees_a_script_that_runs(browser: Browser, live_server: LiveServer) -> None:
+    """Without this the test above would prove little: most payloads do run where nothing stops them."""
+    UserFactory()
+    page = browser.new_page()
+    seen: list[str] = []
+
+    def note(dialog: Dialog) -> None:
+        seen.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", note)
+    ran = 0
+    for payload in PAYLOADS:
+        before = len(seen)
+        page.goto("about:blank")
+        page.set_content(f'<p title="{payload}">{payload}</p>', wait_until="load")
+        page.wait_for_timeout(30)
+        ran += len(seen) > before
+    page.close()
+    assert ran >= 30, f"only {ran} of {len(PAYLOADS)} run at all"
