@@ -36,7 +36,7 @@ def test_it_compiles_and_holds_nothing_inline(name: str) -> None:
 
 def test_every_class_has_a_look() -> None:
     """A class that no style sheet knows is a typo or a forgotten rule."""
-    sheets = " ".join(sheet.read_text() for sheet in (STATIC / "css").glob("*.css"))
+    sheets = " ".join(sheet.read_text() for sheet in (STATIC / "css").rglob("*.css"))
     known = set(re.findall(r"\.([a-zA-Z][\w-]*)", re.sub(r"/\*.*?\*/", "", sheets, flags=re.DOTALL)))
     unknown = {}
     for name in PAGES:

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from usage.templatetags.usage_format import money, operation_label, seconds
+from usage.templatetags.usage_format import money, operation_label, seconds, tokens
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,11 @@ def test_seconds(milliseconds: int | None, shown: str) -> None:
 
 def test_operation_label() -> None:
     assert operation_label("email_generation") == "Email generation"
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [(None, "unknown"), (512, "512"), (8192, "8K"), (200_000, "200K"), (1_000_000, "1M"), (1_048_576, "1.05M")],
+)
+def test_tokens(count: int | None, shown: str) -> None:
+    assert tokens(count) == shown

@@ -41,3 +41,15 @@ def seconds(milliseconds: int | None) -> str:
 def operation_label(operation: str) -> str:
     """`email_generation` as `Email generation`."""
     return operation.replace("_", " ").capitalize()
+
+
+@register.filter
+def tokens(count: int | None) -> str:
+    """A number of tokens as people speak of it: `8K`, `200K`, `1M`, `1.05M`; None as `unknown`."""
+    if count is None:
+        return UNKNOWN
+    if count < 1000:
+        return str(count)
+    if count < 1_000_000:
+        return f"{round(count / 1000)}K"
+    return f"{round(count / 1_000_000, 2):g}M"
