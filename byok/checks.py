@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.checks import CheckMessage, Tags, Warning, register
+from django.core import checks
 from django.db import connections
 from django.utils import timezone
 
 
-@register(Tags.database)
-def check_secret_age(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+@checks.register(checks.Tags.database)
+def check_secret_age(databases: Sequence[str] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
     """Warn of an encryption secret older than 90 days. Runs with `check --database default` and before `migrate`."""
     from byok.models import SealingSecret
     from byok.secret_age import current_secret_since, is_old
@@ -23,7 +23,7 @@ def check_secret_age(databases: Sequence[str] | None = None, **kwargs: Any) -> l
     if since is None or not is_old(since):
         return []
     return [
-        Warning(
+        checks.Warning(
             f"The encryption secret is in use for {(timezone.now() - since).days} days.",
             hint="Change it: see docs/operations.md, “Rotate the encryption secret”.",
             id="byok.W001",

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 from django.db import connection
 
 from byok.encryption import VERSION, current_key_id, previous_key_ids
-from byok.models import ProviderCredential, SupersededKey
 
 # An envelope of another version, or a text that is none: no secret opens it.
-_COUNT = f"""
+_COUNT = """
 SELECT CASE WHEN starts_with(sealed_key, %(version)s) THEN split_part(sealed_key, ':', 2) ELSE '' END, count(*)
 FROM (
-    SELECT sealed_key FROM {ProviderCredential._meta.db_table}
-    UNION ALL SELECT sealed_key FROM {SupersededKey._meta.db_table}
+    SELECT sealed_key FROM byok_providercredential
+    UNION ALL SELECT sealed_key FROM byok_supersededkey
 ) every GROUP BY 1
 """
 
@@ -52,5 +50,5 @@ def take_inventory() -> KeyInventory:
     """Count the stored keys by the secret that sealed them."""
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, {"version": f"{VERSION}:"})
-        counts = Counter({name: count for name, count in cursor.fetchall()})
-    return KeyInventory(dict(counts), current_key_id(), previous_key_ids())
+        counts = dict(cursor.fetchall())
+    return KeyInventory(counts, current_key_id(), previous_key_ids())

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -40,9 +41,9 @@ _SUPERSEDED = SupersededKey._meta.db_table
 
 # By the envelopes, which are the truth; `key_id` repeats it. An organisation's keys stay together, so that
 # one transaction re-wraps and records them.
-_READ = f"""
+_READ = """
 SELECT c.organization_id, c.provider, c.id, c.sealed_key, s.id, s.sealed_key
-FROM {_CREDENTIALS} c LEFT JOIN {_SUPERSEDED} s ON s.credential_id = c.id
+FROM byok_providercredential c LEFT JOIN byok_supersededkey s ON s.credential_id = c.id
 WHERE c.organization_id > %(after)s
 AND (NOT starts_with(c.sealed_key, %(head)s) OR NOT starts_with(s.sealed_key, %(head)s))
 ORDER BY c.organization_id FETCH FIRST %(batch)s ROWS WITH TIES
@@ -52,15 +53,15 @@ ORDER BY c.organization_id FETCH FIRST %(batch)s ROWS WITH TIES
 # four texts: no envelope that opened has a comma in it, and arrays would take longer than the update.
 _WRITE = """
 WITH ours AS MATERIALIZED (
-    SELECT t.id, v.opened, v.sealed, v.fingerprint
-    FROM unnest(
+    SELECT v.* FROM unnest(
         string_to_array(%(ids)s, ',')::{id_type}[],
         string_to_array(%(opened)s, ','),
         string_to_array(%(sealed)s, ','),
         string_to_array(%(fingerprints)s, ',')
     ) AS v (id, opened, sealed, fingerprint)
-    JOIN {table} t ON t.id = v.id AND t.sealed_key = v.opened
-    FOR NO KEY UPDATE OF t SKIP LOCKED
+    CROSS JOIN LATERAL (
+        SELECT FROM {table} t WHERE t.id = v.id AND t.sealed_key = v.opened FOR NO KEY UPDATE SKIP LOCKED
+    ) held
 )
 UPDATE {table} t SET sealed_key = ours.sealed, key_id = %(key_id)s, fingerprint = ours.fingerprint
 FROM ours WHERE t.id = ours.id AND t.sealed_key = ours.opened
@@ -103,13 +104,17 @@ class Unopened:
     reason: str
 
 
+Pairs = list[tuple[StaleKey, Resealed]]
+Failures = dict[RowName, Unopened]
+
+
 @dataclass(slots=True)
 class Progress:
     """What a run has done so far, in keys."""
 
     rewrapped: int = 0
     missed: set[RowName] = field(default_factory=set)
-    failed: dict[RowName, Unopened] = field(default_factory=dict)
+    failed: Failures = field(default_factory=dict)
 
     @property
     def looked_at(self) -> int:
@@ -120,7 +125,7 @@ def rotate(
     *,
     batch: int,
     dry_run: bool = False,
-    on_batch: Callable[[Progress], None] = lambda progress: None,
+    on_batch: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Progress:
     """Re-wrap every stored key that is not under the current secret, about `batch` keys at a time.
@@ -133,14 +138,15 @@ def rotate(
         if progress.missed:
             time.sleep(_PAUSE_SECONDS)
         found = 0
-        for stale in _batches(batch, progress):
-            found += len(stale)
-            resealed = _reseal(stale, progress)
+        for resealed, failed in _resealed(_batches(batch, progress)):
+            found += len(resealed) + len(failed)
+            progress.failed |= failed
             if dry_run:
                 progress.rewrapped += len(resealed)
             else:
                 _write(resealed, progress)
-            on_batch(progress)
+            if on_batch is not None:
+                on_batch(progress)
             if should_stop():
                 return progress
         if not found:
@@ -172,20 +178,34 @@ def _read(after: int, batch: int) -> list[StaleKey]:
     return found
 
 
-def _reseal(stale: Iterable[StaleKey], progress: Progress) -> list[tuple[StaleKey, Resealed]]:
-    done = []
+def _resealed(batches: Iterable[list[StaleKey]]) -> Iterator[tuple[Pairs, Failures]]:
+    """Each batch opened and sealed again; on a thread, so that the next one is sealed while PostgreSQL writes."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="reseal") as worker:
+        waiting: Future[tuple[Pairs, Failures]] | None = None
+        for stale in batches:
+            begun = worker.submit(_reseal, stale)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = begun
+        if waiting is not None:
+            yield waiting.result()
+
+
+def _reseal(stale: Iterable[StaleKey]) -> tuple[Pairs, Failures]:
+    done: Pairs = []
+    failed: Failures = {}
     for key in stale:
         try:
             done.append((key, reseal_api_key(key.sealed_key, binding=key.binding)))
         except KeyUnreadable as error:
             binding = key.binding
-            progress.failed[key.name] = Unopened(
+            failed[key.name] = Unopened(
                 binding.credential_id, binding.organization_id, binding.provider, key.is_superseded, str(error)
             )
-    return done
+    return done, failed
 
 
-def _write(resealed: list[tuple[StaleKey, Resealed]], progress: Progress) -> None:
+def _write(resealed: Pairs, progress: Progress) -> None:
     """One transaction: the rows that are still as they were read, and one audit event per organisation."""
     written: set[RowName] = set()
     with transaction.atomic():
@@ -197,7 +217,7 @@ def _write(resealed: list[tuple[StaleKey, Resealed]], progress: Progress) -> Non
     progress.missed -= written
 
 
-def _swap(table: str, resealed: list[tuple[StaleKey, Resealed]]) -> set[RowName]:
+def _swap(table: str, resealed: Pairs) -> set[RowName]:
     if not resealed:
         return set()
     values = {

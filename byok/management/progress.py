@@ -4,10 +4,15 @@ import time
 from typing import Any
 
 _EVERY_SECONDS = 0.2
+# Characters.
+_BAR = 30
 
 
 class Progress:
-    """One line that rewrites itself on `stream` (stderr), cleared before other output and at the end."""
+    """One line, with a bar where the total is known, that rewrites itself on `stream` (stderr).
+
+    It is cleared before other output and at the end.
+    """
 
     def __init__(self, stream: Any, what: str, *, total: int | None = None) -> None:
         self._stream = stream
@@ -22,8 +27,11 @@ class Progress:
         if not self._is_terminal or now - self._shown < _EVERY_SECONDS:
             return
         self._shown = now
-        of = f" of {self._total:,}" if self._total is not None else ""
-        self._write(f"\r{done:,}{of} {self._what}\x1b[K")
+        bar, of = "", ""
+        if self._total:
+            filled = min(_BAR, _BAR * done // self._total)
+            bar, of = f"[{'#' * filled}{'.' * (_BAR - filled)}] ", f" of {self._total:,}"
+        self._write(f"\r{bar}{done:,}{of} {self._what}\x1b[K")
 
     def clear(self) -> None:
         """Take the line away, so that something else can be printed."""

@@ -6,7 +6,6 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin
-from django.contrib.admin import SimpleListFilter
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -37,10 +36,10 @@ class OrganizationAdmin(ReadOnlyAdmin):
     def get_list_display(self, request: HttpRequest) -> list[str | Callable[[Any], str | bool]]:
         return ["name", "slug", *support_page.columns(), "created_at"]
 
-    def get_list_filter(self, request: HttpRequest) -> list[type[SimpleListFilter] | str]:
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
         return [*support_page.filters(), "created_at"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:  # type: ignore[override]
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
         return support_page.annotated(Organization.objects.all()).order_by(*self.ordering)
 
     def change_view(
@@ -183,4 +182,7 @@ def latest_events(organization: Organization) -> Panel:
     ]
     headers = ["When", "Who", "What", "On what", "From"]
     url = list_url("tenants_auditevent", organization)
-    return Panel("Audit log", tables=[Table("Latest events without support's looks", headers, rows, "Nothing was recorded.", url)])
+    return Panel(
+        "Audit log",
+        tables=[Table("Latest events without support's looks", headers, rows, "Nothing was recorded.", url)],
+    )

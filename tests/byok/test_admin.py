@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from html.parser import HTMLParser
+from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
@@ -39,7 +40,7 @@ STARTS = ("/admin/", "/admin/adoption/")
 
 
 @pytest.fixture
-def acme(organization: Organization) -> Membership:
+def acme(organization: Organization, one_connection: None) -> Membership:
     """Acme with everything that support can see of an organisation, and all the secrets there are."""
     place = MembershipFactory(organization=organization, user__email="admin@acme.test", role=Role.ADMIN)
     report = ConnectionReport(
@@ -229,6 +230,7 @@ def test_searching_finds_nothing_by_secrets(secrets: list[str]) -> None:
 
 def test_no_column_filter_or_order_is_a_secret() -> None:
     telling = re.compile(r"sealed|token_hash|fingerprint|password|secret|nonce|data$|told$")
+    shown: Any
     for model, shown in admin.site._registry.items():
         named = [
             *shown.list_display, *shown.list_filter, *shown.search_fields, *(shown.ordering or ()),
@@ -246,7 +248,7 @@ def test_autocomplete_answers_names_only(secrets: list[str]) -> None:
                 for term in ("", "v1:", KEYS["openrouter"]):
                     asked = {
                         "app_label": app_label,
-                        "model_name": model._meta.model_name,
+                        "model_name": str(model._meta.model_name),
                         "field_name": field.name,
                         "term": term,
                     }
@@ -343,7 +345,7 @@ def test_the_list_tells_where_organisations_stand(acme: Membership) -> None:
     def names(**asked: str) -> list[str]:
         shown = client.get(where, asked)
         assert shown.status_code == 200
-        return [row.name for row in shown.context_data["cl"].result_list]  # type: ignore[attr-defined]
+        return [row.name for row in shown.context_data["cl"].result_list]  # type: ignore[index]
 
     assert names() == ["Acme", "Globex"]
     assert names(ai_provider="own") == names(ai_provider="openrouter") == ["Acme"]

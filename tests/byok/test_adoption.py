@@ -199,7 +199,7 @@ def test_the_rollup_of_the_period_only() -> None:
 
 
 @pytest.mark.django_db
-def test_errors_and_accuracy(organization: Organization) -> None:
+def test_errors_and_accuracy(organization: Organization, one_connection: None) -> None:
     def failed(code: str, **fields: Any) -> Any:
         return finished(organization, at=days_ago(1), success=False, error_code=code, http_status=400, **fields)
 
@@ -313,7 +313,7 @@ def test_values_in_words(value: Value, text: str) -> None:
 
 
 @pytest.fixture
-def support(db: None) -> Client:
+def support(one_connection: None) -> Client:
     client = Client()
     client.force_login(UserFactory(email="support@leadagent.test", is_staff=True))
     return client
@@ -338,12 +338,12 @@ def test_the_page_stands_empty_and_with_data(support: Client) -> None:
     store(finished(organization, at=datetime.now(UTC)))
     full = support.get(where, {"days": "365"})
     page = full.content.decode()
-    assert full.context_data["period"].days == 365  # type: ignore[attr-defined]
+    assert full.context_data["period"].days == 365  # type: ignore[index]
     assert "style=" not in page
     assert "100.0%" in page
     assert KEYS["openai"] not in page
     # A period that is not offered is the usual one.
-    assert support.get(where, {"days": "9999999"}).context_data["period"].days == 90  # type: ignore[attr-defined]
+    assert support.get(where, {"days": "9999999"}).context_data["period"].days == 90  # type: ignore[index]
     assert support.post(where).status_code == 405
 
 

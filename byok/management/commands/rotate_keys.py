@@ -46,11 +46,12 @@ class Command(BaseCommand):
             note_current_secret()
         before = take_inventory()
         progress = Progress(self.stderr, "keys", total=before.left)
+        lines = _Lines(self.stdout, before.left)
         with _stop_signals() as stopped:
             done = rotate(
                 batch=batch,
                 dry_run=dry_run,
-                on_batch=lambda so_far: progress.show(so_far.looked_at),
+                on_batch=lambda so_far: (progress if self.stderr.isatty() else lines).show(so_far.looked_at),
                 should_stop=lambda: bool(stopped),
             )
         progress.clear()
@@ -74,8 +75,8 @@ class Command(BaseCommand):
             )
         if after.left:
             raise CommandError(
-                f"{_keys(after.left)} were stored with an earlier secret meanwhile, or were held by others all the "
-                "time: see that every process runs with the current secret, then run this again."
+                f"{_keys(after.left)} left: stored with an earlier secret meanwhile, or held by others all the time. "
+                "See that every process runs with the current secret, then run this again."
             )
 
     # --- --check ---
@@ -138,13 +139,27 @@ class Command(BaseCommand):
                 )
 
 
+class _Lines:
+    """How far the run is, for a log: a line when a tenth more is done."""
+
+    def __init__(self, stream: Any, total: int) -> None:
+        self._stream = stream
+        self._total = total
+        self._next = 0.0
+
+    def show(self, done: int) -> None:
+        if self._total and done >= self._next:
+            self._stream.write(f"{done:,} of {self._total:,} keys")
+            self._next = done + self._total / 10
+
+
 def _keys(count: int) -> str:
     return f"{count:,} key{'' if count == 1 else 's'}"
 
 
 @contextmanager
 def _stop_signals() -> Iterator[list[int]]:
-    """The list holds the signal that asked to stop. A second one ends the process as usual: that loses nothing either."""
+    """The list holds the signal that asked to stop. A second one ends the process at once: nothing is lost by it."""
     asked: list[int] = []
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
