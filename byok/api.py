@@ -58,8 +58,9 @@ def write_ai_config(request: HttpRequest, payload: ConfigIn) -> dict[str, Any]:
     """Save what is given; a new key is tested first and kept only when the provider takes it.
 
     409 `conflict`: somebody saved since `version` was read. 422 `key_refused`: the provider refused the new key
-    or a chosen model. 422 `key_not_tested`: the provider could not be asked (see `save_untested`). In all of
-    these nothing is saved, and the old key stays in force.
+    or a chosen model. 422 `key_not_tested`: the provider could not be asked; 422 `key_without_credit`: the new key
+    would take the place of another and has nothing left (for both see `save_untested`). In all of these nothing
+    is saved, and the old key stays in force.
     """
     caller = cast("ApiRequest", request)
     organization = caller.organization
@@ -81,7 +82,8 @@ def write_ai_config(request: HttpRequest, payload: ConfigIn) -> dict[str, Any]:
             field="version",
         ) from None
     except KeyNotProved as refused:
-        code = "key_not_tested" if refused.may_save_untested else "key_refused"
+        code = "key_without_credit" if refused.report.lacks_credit else "key_not_tested"
+        code = code if refused.may_save_untested else "key_refused"
         raise ApiError(422, code, refused.report.summary, field="api_key") from None
     return _as_json(organization)
 

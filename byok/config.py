@@ -90,7 +90,8 @@ class EffectiveConfig:
 
     def consent_for(self, operation: str) -> FallbackConsent:
         """Whether this operation may go on with the platform's AI when the own key fails."""
-        return FallbackConsent(self.fallback.get(operation, FallbackConsent.NEVER))
+        consent = self.fallback.get(operation, "")
+        return FallbackConsent(consent) if consent in FallbackConsent else FallbackConsent.NEVER
 
     @property
     def credential(self) -> ProviderCredential | None:
@@ -113,9 +114,13 @@ def byok_allowed(organization: Organization) -> bool:
 
 def get_ai_config(organization: Organization) -> EffectiveConfig:
     """The configuration that calls of this organisation follow; the platform's default where none is stored."""
-    stored = AIConfig.objects.filter(organization=organization).first() if byok_allowed(organization) else None
-    if stored is None:
-        stored = AIConfig(organization=organization, embedding_provider=PLATFORM_DEFAULT, version=0)
+    stored = AIConfig.objects.filter(organization=organization).first()
+    if stored is None or not byok_allowed(organization):
+        # How much detail is kept is the organisation's choice, whoever's key is in use.
+        tracking = stored.usage_tracking if stored else True
+        stored = AIConfig(
+            organization=organization, embedding_provider=PLATFORM_DEFAULT, usage_tracking=tracking, version=0
+        )
     credentials = {row.provider: row for row in ProviderCredential.objects.filter(organization=organization)}
     on_platform = stored.provider == PLATFORM_DEFAULT
     embedding_on_platform = stored.embedding_provider == PLATFORM_DEFAULT

@@ -1,6 +1,7 @@
-"""Saving a configuration for people and programs: a new key is tested on what was chosen before it is kept.
+"""Saving a configuration for people and programs: what is chosen is tried at the provider before it is kept.
 
-The old key stays until the new one is proved. The provider is asked outside any
+A new key is tested on exactly the chosen models, and the old one stays until the new one is
+proved. Other models for a stored key are looked for at its provider. Nobody is asked inside a
 transaction; what was read before is guarded by the configuration's version.
 """
 
@@ -12,10 +13,12 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from byok.config import KEEP, InvalidConfig, byok_allowed, check_api_key, get_ai_config, save_ai_config
+from byok.config import KEEP, EffectiveConfig, InvalidConfig, byok_allowed, check_api_key, get_ai_config, save_ai_config
 from byok.connection import test_ai_connection
-from byok.models import AIConfig
+from byok.encryption import KeyUnreadable, decrypt_api_key, has_fingerprint
+from byok.models import AIConfig, ProviderCredential
 from byok.providers import REGISTRY
+from byok.rechecking import store_report
 from byok.reports import ConnectionReport, LineState
 from leadagent.tenants import audit
 from leadagent.tenants.models import Organization, User
@@ -24,8 +27,8 @@ from leadagent.tenants.models import Organization, User
 class KeyNotProved(Exception):
     """The new key was tested and is not kept; what was stored before stays. `report` says why.
 
-    `may_save_untested`: nothing was refused, the provider could just not be asked, so that
-    a person may decide to save without the test.
+    `may_save_untested`: nothing was refused. The provider could just not be asked, or the new key
+    has no credit while the old one may have some: a person may decide to save all the same.
     """
 
     def __init__(self, report: ConnectionReport) -> None:
@@ -36,10 +39,18 @@ class KeyNotProved(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A saved configuration, and how the new key's test went (None where no key was given)."""
+    """A saved configuration, and how the test of its key went (None where nobody was asked)."""
 
     config: AIConfig
     report: ConnectionReport | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenModels:
+    """The models that one provider's key has to reach, each once."""
+
+    chat: tuple[str, ...]
+    embedding: str
 
 
 def prove_and_save(
@@ -50,22 +61,32 @@ def prove_and_save(
     actor: User | None = None,
     request: HttpRequest | None = None,
 ) -> Saved:
-    """Test the new key in `values` (arguments of `save_ai_config`), then save.
+    """Test what is new in `values` (arguments of `save_ai_config`), then save.
 
     `save_untested`: keep a key whose provider could not be asked; one that was refused is never kept.
     Raises `KeyNotProved`, `InvalidConfig` and `ConfigConflict`; then nothing is saved.
     """
     if not byok_allowed(organization):
         raise InvalidConfig("provider", "Own keys are not enabled for this organisation.")
-    report = None
     api_key, provider = values.get("api_key", KEEP), values["provider"]
-    if api_key not in (KEEP, None) and provider in REGISTRY:
-        # What cannot be saved anyway is told before anybody is asked.
-        check_api_key(provider, api_key.strip())
-        report = check_chosen(organization, values, api_key=api_key.strip())
-        if report.is_refused or not (report.is_proved or save_untested):
-            note_test(organization, report, last4=api_key.strip()[-4:], actor=actor, request=request)
-            raise KeyNotProved(report)
+    if provider not in REGISTRY or api_key is None:
+        return Saved(save_ai_config(organization, **values, actor=actor, request=request), None)
+    credential = ProviderCredential.objects.filter(organization=organization, provider=provider).first()
+    if api_key == KEEP:
+        report = _look_for_new_models(organization, credential, values, actor=actor, request=request)
+        config = save_ai_config(organization, **values, actor=actor, request=request)
+        if credential is not None and report is not None:
+            store_report(credential, report)
+        return Saved(config, report)
+    # What cannot be saved anyway is told before anybody is asked.
+    api_key = api_key.strip()
+    check_api_key(provider, api_key)
+    report = check_chosen(organization, values, api_key=api_key)
+    is_other = credential is not None and not has_fingerprint(api_key, credential.fingerprint)
+    doubtful = not report.is_proved or (report.lacks_credit and is_other)
+    if report.is_refused or (doubtful and not save_untested):
+        note_test(organization, report, last4=api_key[-4:], actor=actor, request=request)
+        raise KeyNotProved(report)
     config = save_ai_config(organization, **values, report=report, actor=actor, request=request)
     return Saved(config, report)
 
@@ -74,27 +95,77 @@ def check_chosen(
     organization: Organization, values: Mapping[str, Any], *, api_key: str, probe: bool = False
 ) -> ConnectionReport:
     """Test `api_key` on exactly the models that `values` name for its provider."""
-    provider = values["provider"]
-    entry = REGISTRY[provider]
-    stored = get_ai_config(organization)
-    operation_models = values.get("operation_models")
-    if operation_models is None:
-        operation_models = stored.operation_models if stored.provider == provider else {}
-    chat_models = [name.strip() for name in (values.get("chat_model") or "", *operation_models.values())]
-    embedding_provider = values.get("embedding_provider")
-    if embedding_provider is None:
-        embedding_provider = provider if entry.offers_embeddings else ""
-    embedding_model = ""
-    if embedding_provider == provider and entry.embedding_models:
-        embedding_model = (values.get("embedding_model") or "").strip() or entry.embedding_models[0]
+    chosen = _chosen(get_ai_config(organization), values)
     return test_ai_connection(
-        provider,
+        values["provider"],
         api_key,
-        chat_models=list(dict.fromkeys(name for name in chat_models if name)),
-        embedding_model=embedding_model,
+        chat_models=chosen.chat,
+        embedding_model=chosen.embedding,
         organization=organization,
         probe=probe,
     )
+
+
+def _chosen(stored: EffectiveConfig, values: Mapping[str, Any]) -> ChosenModels:
+    """What would be in force once `values` are saved, as far as their provider serves it."""
+    provider = values["provider"]
+    entry = REGISTRY[provider]
+    operation_models = values.get("operation_models")
+    if operation_models is None:
+        operation_models = stored.operation_models if stored.provider == provider else {}
+    names = [name.strip() for name in (values.get("chat_model") or "", *operation_models.values())]
+    embedding_provider = values.get("embedding_provider")
+    if embedding_provider is None:
+        embedding_provider = provider if entry.offers_embeddings else ""
+    embedding = ""
+    if embedding_provider == provider and entry.embedding_models:
+        embedding = (values.get("embedding_model") or "").strip() or entry.embedding_models[0]
+    return ChosenModels(tuple(dict.fromkeys(name for name in names if name)), embedding)
+
+
+def _in_force(stored: EffectiveConfig, provider: str) -> ChosenModels:
+    chat = [name for name in stored.chosen_chat_models if name] if stored.provider == provider else []
+    return ChosenModels(tuple(chat), stored.embedding_model if stored.embedding_provider == provider else "")
+
+
+def _look_for_new_models(
+    organization: Organization,
+    credential: ProviderCredential | None,
+    values: Mapping[str, Any],
+    *,
+    actor: User | None,
+    request: HttpRequest | None,
+) -> ConnectionReport | None:
+    """Ask for models that the stored key was not asked about yet; raises `InvalidConfig` at the field of a missing one.
+
+    None where there is nothing to ask: the same models, or no key. A provider that could not be
+    asked, or a key without credit, stops no save.
+    """
+    provider = values["provider"]
+    stored = get_ai_config(organization)
+    chosen, known = _chosen(stored, values), _in_force(stored, provider)
+    is_known = set(chosen.chat) <= set(known.chat) and chosen.embedding in {"", known.embedding}
+    if credential is None or is_known:
+        return None
+    try:
+        api_key = decrypt_api_key(credential.sealed_key, binding=credential.binding)
+    except KeyUnreadable:
+        raise InvalidConfig("api_key", "The stored key can no longer be opened. Enter it again.") from None
+    report = check_chosen(organization, values, api_key=api_key)
+    note_test(organization, report, last4=credential.last4, actor=actor, request=request)
+    for line in report.refused_models():
+        raise InvalidConfig(_field_of(line.model, line.check, values), f"{line.text} {line.next_step}".strip())
+    return report
+
+
+def _field_of(model: str, check: str, values: Mapping[str, Any]) -> str:
+    """The field in which a model was named."""
+    if check == "embedding_model" or (values.get("chat_model") or "").strip() == model:
+        return check
+    for operation, name in (values.get("operation_models") or {}).items():
+        if name.strip() == model:
+            return f"model_{operation}"
+    return check
 
 
 def note_test(
@@ -115,6 +186,3 @@ def note_test(
         after={"last4": last4, "state": report.state.value, "not_ok": failed},
         request=request,
     )
-
-
-__all__ = ["KeyNotProved", "Saved", "check_chosen", "note_test", "prove_and_save"]

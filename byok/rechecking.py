@@ -84,6 +84,11 @@ def _claim() -> list[ProviderCredential]:
     return claimed
 
 
+def store_report(credential: ProviderCredential, report: ConnectionReport) -> None:
+    """Write what a test of the stored key found, unless another key has taken its place."""
+    _store(credential, report, report.credential_status)
+
+
 def _store(credential: ProviderCredential, report: ConnectionReport, found: CredentialStatus) -> None:
     """Write the report, unless another key has taken this one's place; audit a change of state."""
     with transaction.atomic():

@@ -41,6 +41,10 @@ class ReportLine:
     model: str = ""
 
 
+def _is_about_money(line: ReportLine) -> bool:
+    return line.check == "credit" or line.code in {"no_credit", "key_limit"}
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionReport:
     """A capability report: what a key may do, as far as its provider tells."""
@@ -53,16 +57,19 @@ class ConnectionReport:
 
     @property
     def state(self) -> LineState:
-        """The worst line: failed before unknown before warning before ok."""
-        for state in (LineState.FAILED, LineState.UNKNOWN, LineState.WARNING):
-            if any(line.state is state for line in self.lines):
-                return state
-        return LineState.OK
+        """The worst line that says something: failed before unknown before warning before ok."""
+        worst = self._worst
+        return worst.state if worst else LineState.OK
 
     @property
     def is_refused(self) -> bool:
-        """Something that the organisation chose does not work with this key."""
-        return self.state is LineState.FAILED
+        """The key, or something that the organisation chose, does not work: adding credit would not mend it."""
+        return any(line.state is LineState.FAILED and not _is_about_money(line) for line in self.lines)
+
+    @property
+    def lacks_credit(self) -> bool:
+        """The key is accepted, but calls with it cannot be paid at present."""
+        return not self.is_refused and any(line.state is LineState.FAILED for line in self.lines)
 
     @property
     def is_proved(self) -> bool:
@@ -85,12 +92,24 @@ class ConnectionReport:
 
     @property
     def summary(self) -> str:
-        """One sentence for the status line: the first line that is not ok, or that all is well."""
+        """The worst line as one text for the status line; empty where all is well."""
+        worst = self._worst
+        return f"{worst.text} {worst.next_step}".strip()[:500] if worst else ""
+
+    @property
+    def _worst(self) -> ReportLine | None:
         for state in (LineState.FAILED, LineState.UNKNOWN, LineState.WARNING):
             for line in self.lines:
-                if line.state is state:
-                    return f"{line.text} {line.next_step}".strip()[:500]
-        return ""
+                # Most providers tell nobody about credit and expiry: that is not a finding.
+                untold = line.state is LineState.UNKNOWN and line.check in {"credit", "expiry"}
+                if line.state is state and not untold:
+                    return line
+        return None
+
+    def refused_models(self) -> list[ReportLine]:
+        """The lines of chosen models that the provider does not offer to this key."""
+        asked = {"chat_model", "embedding_model"}
+        return [line for line in self.lines if line.check in asked and line.state is LineState.FAILED]
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, for the row and for the API."""

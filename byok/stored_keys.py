@@ -10,7 +10,8 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from byok.encryption import KeyUnreadable, decrypt_api_key, encrypt_api_key, fingerprint, key_id_of
+from byok.credentials import REFUSED
+from byok.encryption import KeyUnreadable, decrypt_api_key, encrypt_api_key, fingerprint, has_fingerprint, key_id_of
 from byok.models import (
     PLATFORM_DEFAULT,
     RECHECK_EVERY,
@@ -51,7 +52,7 @@ def store_key(
         stored = _locked(organization, provider)
         credential = stored or ProviderCredential(organization=organization, provider=provider)
         before = {"last4": stored.last4, "status": stored.status} if stored else None
-        if stored is not None and fingerprint(api_key) != stored.fingerprint:
+        if stored is not None and not has_fingerprint(api_key, stored.fingerprint):
             _supersede(stored)
         credential.sealed_key = encrypt_api_key(api_key, binding=credential.binding)
         credential.key_id = key_id_of(credential.sealed_key)
@@ -60,7 +61,7 @@ def store_key(
         credential.fingerprint = fingerprint(api_key)
         credential.saved_at = timezone.now()
         credential.created_by = actor
-        credential.last_used_at = credential.rejection_told_at = None
+        credential.last_used_at = credential.rejection_told_at = credential.refused_since = None
         _take_report(credential, report)
         credential.save()
         audit.record(
@@ -114,8 +115,10 @@ def undo_replacement(
             setattr(credential, name, getattr(superseded, name))
         # A key of its own again: what was noted about the other one must not be taken for its state.
         credential.saved_at = timezone.now()
-        credential.report = credential.expires_at = credential.last_used_at = credential.rejection_told_at = None
+        credential.report = credential.expires_at = credential.last_used_at = None
+        credential.rejection_told_at = None
         credential.next_check_at = timezone.now()
+        credential.refused_since = timezone.now() if credential.status in REFUSED else None
         credential.save()
         superseded.delete()
         audit.record(

@@ -18,8 +18,6 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from byok.config import KEEP, ConfigConflict, EffectiveConfig, InvalidConfig, byok_allowed, get_ai_config
-from byok.config_values import validated_models
-from byok.encryption import KeyUnreadable
 from byok.key_test_limit import KeyTestsExhausted, count_key_test
 from byok.models import PLATFORM_DEFAULT, ProviderCredential
 from byok.offered_models import find_model
@@ -28,7 +26,6 @@ from byok.provider_setup import setup_for
 from byok.providers import REGISTRY, Provider
 from byok.proving import KeyNotProved, prove_and_save
 from byok.reports import ConnectionReport, LineState
-from byok.stored_key_check import check_stored_key, refused_models
 from byok.views.page import SIGN_IN_AGAIN, key_prefixes
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.tenants.access import organization_view
@@ -170,7 +167,7 @@ def onboarding_models(request: HtmxHttpRequest) -> HttpResponseBase:
         return redirect("byok:onboarding_key", request.organization.slug, entry.id)
     form = ModelsForm(_posted(request), config=config, entry=entry)
     if request.method == "POST" and form.is_valid():
-        problems = _save_models(request, config, credential, form)
+        problems = _save_models(request, config, form)
         if not problems:
             return _go_on(request, "byok:onboarding_done")
         for field, sentence in problems.items():
@@ -190,26 +187,16 @@ def onboarding_models(request: HtmxHttpRequest) -> HttpResponseBase:
     return render_page(request, "onboarding/models.html", context, partial="step", status=status)
 
 
-def _save_models(
-    request: HtmxHttpRequest, config: EffectiveConfig, credential: ProviderCredential, form: ModelsForm
-) -> dict[str, str]:
+def _save_models(request: HtmxHttpRequest, config: EffectiveConfig, form: ModelsForm) -> dict[str, str]:
     """Ask the provider about other models than the stored ones, then save. By field: what stood in the way."""
     values = setup_for(config, config.provider)
     chosen = values | form.values()
     if chosen == values:
         return {}
     try:
-        validated_models(config.provider, chosen["chat_model"], chosen["embedding_provider"], chosen["embedding_model"])
         count_key_test(request.organization, who=f"user:{request.user.pk}")
-        refused = refused_models(check_stored_key(credential, chosen, request=request))
-    except InvalidConfig as error:
-        return {error.field: str(error)}
     except KeyTestsExhausted as error:
         return {"": str(error)}
-    except KeyUnreadable:
-        return {"": "The stored key can no longer be opened. Go back and enter it again."}
-    if refused:
-        return refused
     problem = _save(request, chosen)
     return dict([problem]) if problem else {}
 

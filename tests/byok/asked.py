@@ -23,6 +23,8 @@ class Asked:
         if self.meanwhile:
             self.meanwhile()
         lines = [ReportLine("key", "Key", self.states.get("key", LineState.OK), "Key line.")]
+        if "credit" in self.states:
+            lines.append(ReportLine("credit", "Credit", self.states["credit"], "Credit line."))
         lines += [
             ReportLine("chat_model", "Chat", self.states.get(name, LineState.OK), "Chat.", model=name)
             for name in chat_models

@@ -112,9 +112,10 @@ def test_what_is_left_out_stays(caller: Caller, organization: Organization, aske
     after = caller.post(models={"chat": "gpt-4o-mini"}).json()
     assert after == before | {
         "models": {"chat": "gpt-4o-mini", "embedding": "text-embedding-3-large"},
+        "key_status": after["key_status"],
         "version": 2,
     }
-    assert len(asked.calls) == 1
+    assert [call["chat"][0] for call in asked.calls] == ["gpt-4o", "gpt-4o-mini"], "the stored key was asked about it"
     assert caller.post(api_key="  ").json()["masked_key"] == before["masked_key"]
 
 

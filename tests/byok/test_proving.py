@@ -67,12 +67,91 @@ def test_a_provider_that_could_not_be_asked_leaves_the_choice_to_a_person(
     assert ProviderCredential.objects.get().status == CredentialStatus.UNREACHABLE
 
 
-@pytest.mark.parametrize("api_key", [KEEP, None])
-def test_nobody_is_asked_when_no_key_was_given(organization: Organization, asked: Asked, api_key: str | None) -> None:
+def test_nobody_is_asked_when_nothing_new_was_chosen(organization: Organization, asked: Asked) -> None:
     save_ai_config(organization, **values())
-    assert prove_and_save(organization, values(api_key=api_key, chat_model="gpt-5")).report is None
+    same = values(api_key=KEEP, usage_tracking=False, embedding_model="text-embedding-3-small")
+    assert prove_and_save(organization, same).report is None
+    assert prove_and_save(organization, values(api_key=None, chat_model="gpt-5")).report is None
     assert asked.calls == []
     assert get_ai_config(organization).chat_model == "gpt-5"
+
+
+def test_other_models_are_looked_for_with_the_stored_key(organization: Organization, asked: Asked) -> None:
+    save_ai_config(organization, **values())
+    chosen = values(api_key=KEEP, chat_model="gpt-5", operation_models={"research": "gpt-4o"})
+    saved = prove_and_save(organization, chosen)
+    assert asked.calls == [
+        {
+            "provider": "openai",
+            "key": KEYS["openai"],
+            "chat": ["gpt-5", "gpt-4o"],
+            "emb": "text-embedding-3-small",
+        }
+    ]
+    row = ProviderCredential.objects.get()
+    assert saved.report is not None
+    assert row.report == saved.report.as_json()
+    assert row.status == CredentialStatus.OK
+    assert AuditEvent.objects.filter(action="connection.tested").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("chosen", "missing", "field"),
+    [
+        ({"chat_model": "gpt-9"}, "gpt-9", "chat_model"),
+        ({"operation_models": {"qualification": "gpt-9"}}, "gpt-9", "model_qualification"),
+        ({"embedding_model": "text-embedding-9"}, "text-embedding-9", "embedding_model"),
+    ],
+)
+def test_a_model_that_is_not_offered_is_told_at_its_field(
+    organization: Organization, asked: Asked, chosen: dict[str, Any], missing: str, field: str
+) -> None:
+    save_ai_config(organization, **values())
+    asked.states[missing] = LineState.FAILED
+    with pytest.raises(InvalidConfig) as caught:
+        prove_and_save(organization, values(api_key=KEEP, **chosen))
+    assert caught.value.field == field
+    assert AIConfig.objects.get().version == 1
+
+
+@pytest.mark.parametrize("state", [LineState.UNKNOWN, LineState.FAILED])
+def test_a_stored_key_in_trouble_stops_no_choice_of_models(
+    organization: Organization, asked: Asked, state: LineState
+) -> None:
+    save_ai_config(organization, **values())
+    asked.states["key"] = state
+    prove_and_save(organization, values(api_key=KEEP, chat_model="gpt-5"))
+    assert get_ai_config(organization).chat_model == "gpt-5"
+    expected = CredentialStatus.REJECTED if state is LineState.FAILED else CredentialStatus.UNREACHABLE
+    assert ProviderCredential.objects.get().status == expected
+
+
+def test_models_for_a_key_that_does_not_open_are_told_at_the_key(organization: Organization, asked: Asked) -> None:
+    save_ai_config(organization, **values())
+    ProviderCredential.objects.update(sealed_key="v1:00000000:damaged:damaged")
+    with pytest.raises(InvalidConfig, match="can no longer be opened") as caught:
+        prove_and_save(organization, values(api_key=KEEP, chat_model="gpt-5"))
+    assert caught.value.field == "api_key"
+    assert asked.calls == []
+
+
+def test_a_first_key_without_credit_is_kept_and_says_so(organization: Organization, asked: Asked) -> None:
+    asked.states["credit"] = LineState.FAILED
+    prove_and_save(organization, values())
+    assert ProviderCredential.objects.get().status == CredentialStatus.NO_CREDIT
+
+
+def test_one_without_credit_replaces_another_only_when_a_person_wants_it(
+    organization: Organization, asked: Asked
+) -> None:
+    save_ai_config(organization, **values())
+    asked.states["credit"] = LineState.FAILED
+    with pytest.raises(KeyNotProved) as caught:
+        prove_and_save(organization, values(api_key=NEW))
+    assert caught.value.may_save_untested
+    assert opened(organization) == KEYS["openai"]
+    prove_and_save(organization, values(api_key=NEW), save_untested=True)
+    assert opened(organization) == NEW
 
 
 def test_nobody_is_asked_about_a_key_of_another_provider(organization: Organization, asked: Asked) -> None:
