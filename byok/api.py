@@ -133,9 +133,9 @@ def _report(caller: ApiRequest, organization: Organization, payload: KeyTestIn) 
     api_key = payload.api_key.strip()
     try:
         check_api_key(payload.provider, api_key)
+        report = check_chosen(organization, values, api_key=api_key, probe=payload.probe)
     except InvalidConfig as error:
-        raise ApiError(422, "invalid", str(error), field="api_key") from None
-    report = check_chosen(organization, values, api_key=api_key, probe=payload.probe)
+        raise ApiError(422, "invalid", str(error), field=_FIELDS.get(error.field, error.field)) from None
     note_test(organization, report, last4=api_key[-4:], actor=_person(caller), request=caller)
     return report
 

@@ -10,6 +10,7 @@ from django.core.validators import EmailValidator, URLValidator
 
 from byok.models import PLATFORM_DEFAULT, FallbackConsent
 from byok.providers import REGISTRY
+from leadagent.logs import scrub
 from usage.alerts import CostAlertChoice
 
 # What a chat model is used for, and all that leaves usage rows.
@@ -25,6 +26,12 @@ class InvalidConfig(Exception):
         super().__init__(message)
 
 
+def refuse_key(field: str, text: str) -> None:
+    """People paste keys into the wrong field: there they would be stored, shown and sent as what they are not."""
+    if scrub(text) != text:
+        raise InvalidConfig(field, "This looks like a key. A key belongs in the key field only.")
+
+
 def validated_models(
     provider: str, chat_model: str, embedding_provider: str | None, embedding_model: str
 ) -> tuple[str, str, str]:
@@ -34,6 +41,8 @@ def validated_models(
     if provider not in REGISTRY:
         raise InvalidConfig("provider", "Choose one of the providers.")
     entry = REGISTRY[provider]
+    refuse_key("chat_model", chat_model)
+    refuse_key("embedding_model", embedding_model)
     if not chat_model.strip():
         raise InvalidConfig("chat_model", "Choose a chat model.")
     try:
@@ -56,6 +65,8 @@ def validated_models(
 
 def check_site(url: str, name: str) -> None:
     """What is sent to OpenRouter as the name and address of this application."""
+    refuse_key("openrouter_site_url", url)
+    refuse_key("openrouter_site_name", name)
     if url:
         try:
             URLValidator(schemes=["http", "https"])(url)
@@ -89,7 +100,8 @@ def validated_operation_models(provider: str, given: Mapping[str, str]) -> dict[
     models = {}
     for operation, name in given.items():
         if operation not in CHAT_OPERATIONS:
-            raise InvalidConfig("operation_models", f"There is no chat operation called {operation}.")
+            raise InvalidConfig("operation_models", f"The chat operations are {', '.join(CHAT_OPERATIONS)}.")
+        refuse_key(f"model_{operation}", name)
         if name.strip():
             try:
                 models[operation] = REGISTRY[provider].check_model(name)

@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 
 from byok.config import CHAT_OPERATIONS, KEEP, OPERATIONS, EffectiveConfig, InvalidConfig, check_api_key
+from byok.misplaced_keys import RefusesMisplacedKeys
 from byok.models import PLATFORM_DEFAULT, FallbackConsent
 from byok.providers import REGISTRY, Provider
 from usage.alerts import CostAlertChoice
@@ -33,7 +34,7 @@ def _model_field(label: str, *, required: bool = False) -> forms.CharField:
     return forms.CharField(required=required, max_length=200, label=label, widget=widget)
 
 
-class AIConfigForm(forms.Form):
+class AIConfigForm(RefusesMisplacedKeys):
     """Provider, key and models. The key is write-only: it is never rendered, bound or not."""
 
     provider = forms.ChoiceField(widget=forms.RadioSelect, label="Provider")

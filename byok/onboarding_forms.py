@@ -8,6 +8,7 @@ from django import forms
 from django.utils.html import format_html
 
 from byok.config import EffectiveConfig
+from byok.misplaced_keys import RefusesMisplacedKeys
 from byok.models import PLATFORM_DEFAULT
 from byok.offered_models import ModelOption, find_model, search_models
 from byok.providers import REGISTRY, Provider
@@ -53,7 +54,7 @@ class KeyForm(forms.Form):
         self.fields["api_key"].error_messages["required"] = f"Paste your {entry.label} key."
 
 
-class ModelsForm(forms.Form):
+class ModelsForm(RefusesMisplacedKeys):
     """A chat model, recommended or named, and where embeddings come from."""
 
     chat_choice = forms.ChoiceField(label="Chat model", error_messages={"required": "Choose a chat model."})

@@ -14,6 +14,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from byok.config import KEEP, EffectiveConfig, InvalidConfig, byok_allowed, check_api_key, get_ai_config, save_ai_config
+from byok.config_values import refuse_key, validated_models, validated_operation_models
 from byok.connection import test_ai_connection
 from byok.encryption import KeyUnreadable, decrypt_api_key, has_fingerprint
 from byok.models import AIConfig, ProviderCredential
@@ -71,6 +72,10 @@ def prove_and_save(
     api_key, provider = values.get("api_key", KEEP), values["provider"]
     if provider not in REGISTRY or api_key is None:
         return Saved(save_ai_config(organization, **values, actor=actor, request=request), None)
+    # What cannot be saved anyway is told before anybody is asked.
+    chosen = (values.get("chat_model", ""), values.get("embedding_provider"), values.get("embedding_model", ""))
+    validated_models(provider, *chosen)
+    validated_operation_models(provider, values.get("operation_models") or {})
     credential = ProviderCredential.objects.filter(organization=organization, provider=provider).first()
     if api_key == KEEP:
         report = _look_for_new_models(organization, credential, values, actor=actor, request=request)
@@ -78,7 +83,6 @@ def prove_and_save(
         if credential is not None and report is not None:
             store_report(credential, report)
         return Saved(config, report)
-    # What cannot be saved anyway is told before anybody is asked.
     api_key = api_key.strip()
     check_api_key(provider, api_key)
     report = check_chosen(organization, values, api_key=api_key)
@@ -94,8 +98,14 @@ def prove_and_save(
 def check_chosen(
     organization: Organization, values: Mapping[str, Any], *, api_key: str, probe: bool = False
 ) -> ConnectionReport:
-    """Test `api_key` on exactly the models that `values` name for its provider."""
+    """Test `api_key` on exactly the models that `values` name for its provider.
+
+    Raises `InvalidConfig` for a name that is a key: it would travel in an address.
+    """
     chosen = _chosen(get_ai_config(organization), values)
+    for name in chosen.chat:
+        refuse_key(_field_of(name, "chat_model", values), name)
+    refuse_key("embedding_model", chosen.embedding)
     return test_ai_connection(
         values["provider"],
         api_key,

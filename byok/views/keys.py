@@ -11,11 +11,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from byok import rechecking
 from byok.config import InvalidConfig, check_api_key, get_ai_config
-from byok.current_setup import current_setup_of, provider_label
+from byok.current_setup import current_setup_of, is_key_named, name_key, provider_label
 from byok.encryption import KeyUnreadable, decrypt_api_key
 from byok.forms import AIConfigForm
 from byok.key_test_limit import KeyTestsExhausted, count_key_test
 from byok.models import ProviderCredential
+from byok.providers import REGISTRY
 from byok.proving import check_chosen, note_test
 from byok.stored_keys import NothingToUndo, consequences_of_removal, remove_api_key, undo_replacement
 from byok.views.guards import where_own_keys_are_enabled
@@ -91,7 +92,10 @@ def _test(request: HtmxHttpRequest, form: AIConfigForm) -> TestOutcome:
         "embedding_provider": form.cleaned_data.get("embedding_provider"),
         "embedding_model": form.cleaned_data.get("embedding_model", ""),
     }
-    report = check_chosen(request.organization, values, api_key=api_key, probe="probe" in request.POST)
+    try:
+        report = check_chosen(request.organization, values, api_key=api_key, probe="probe" in request.POST)
+    except InvalidConfig as invalid:
+        return TestOutcome(refusal=str(invalid), status=422)
     note_test(request.organization, report, last4=api_key[-4:], actor=request.user, request=request)
     in_force = stored.masked if typed and stored is not None and report.is_refused else ""
     unasked = bool(typed) and not report.is_refused and not report.is_proved
@@ -111,6 +115,8 @@ def _opened(credential: ProviderCredential | None) -> str:
 def recheck_key(request: HtmxHttpRequest, provider: str) -> HttpResponse:
     """Look at a stored key again, now. htmx gets the current setup's card, a form its page."""
     credential = _stored(request, provider)
+    if provider not in REGISTRY:
+        raise Http404("Nobody can be asked about this key.")
     if not signed_in_recently(request):
         if not request.htmx:
             return redirect(confirm_identity_url(settings_url(request)))
@@ -142,12 +148,15 @@ def remove_key(request: HtmxHttpRequest, provider: str) -> HttpResponse:
     credential = _stored(request, provider)
     if not signed_in_recently(request):
         return redirect(confirm_identity_url(request.path))
+    if request.method == "POST" and not is_key_named(credential, request.POST):
+        return _another_key_by_now(request, provider)
     if request.method == "POST":
         remove_api_key(request.organization, provider, actor=request.user, request=request)
-        messages.success(request, f"The {credential.get_provider_display()} key is removed.")
+        messages.success(request, f"The {provider_label(provider)} key is removed.")
         return redirect("byok:settings", request.organization.slug)
     context = {
         "credential": credential,
+        "hidden": name_key(credential),
         "consequences": consequences_of_removal(request.organization, provider),
         "settings_url": settings_url(request),
     }
@@ -161,10 +170,10 @@ def remove_key(request: HtmxHttpRequest, provider: str) -> HttpResponse:
 def bring_key_back(request: HtmxHttpRequest, provider: str) -> HttpResponse:
     """Ask, then put the replaced key back in the place of the one that replaced it."""
     credential = _stored(request, provider)
-    setup = current_setup_of(request.organization, get_ai_config(request.organization))
-    [stored] = [key for key in setup.keys if key.row.pk == credential.pk]
     if not signed_in_recently(request):
         return redirect(confirm_identity_url(request.path))
+    if request.method == "POST" and not is_key_named(credential, request.POST):
+        return _another_key_by_now(request, provider)
     if request.method == "POST":
         try:
             back = undo_replacement(request.organization, provider, actor=request.user, request=request)
@@ -175,9 +184,21 @@ def bring_key_back(request: HtmxHttpRequest, provider: str) -> HttpResponse:
         else:
             messages.success(request, f"The {provider_label(provider)} key …{back.last4} is in use again.")
         return redirect("byok:settings", request.organization.slug)
-    if stored.replaced is None:
+    setup = current_setup_of(request.organization, get_ai_config(request.organization))
+    stored = next((key for key in setup.keys if key.row.pk == credential.pk), None)
+    if stored is None or stored.replaced is None:
         raise Http404("Nothing to bring back.")
     return render_page(request, "byok/bring_key_back.html", {"key": stored, "settings_url": settings_url(request)})
+
+
+def _another_key_by_now(request: HtmxHttpRequest, provider: str) -> HttpResponse:
+    """What was confirmed was about a key that is no longer there: nobody has said so about the one that is."""
+    messages.error(
+        request,
+        f"Somebody saved another {provider_label(provider)} key while you were asked. It is untouched: look at it, "
+        "then decide again.",
+    )
+    return redirect("byok:settings", request.organization.slug)
 
 
 def _stored(request: HtmxHttpRequest, provider: str) -> ProviderCredential:

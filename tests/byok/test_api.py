@@ -171,6 +171,11 @@ def test_a_key_that_is_not_proved_is_not_kept(
         ({"cost_alert": {"enabled": False, "email": "no address"}}, "cost_alert.email"),
         ({"openrouter_settings": {"site_url": "javascript:alert(1)"}}, "openrouter_settings.site_url"),
         ({"openrouter_settings": {"site_name": "two\nlines"}}, "openrouter_settings.site_name"),
+        ({"models": {"chat": KEYS["anthropic"]}}, "models.chat"),
+        ({"models": {"embedding": KEYS["openrouter"]}}, "models.embedding"),
+        ({"operation_models": {"research": KEYS["anthropic"]}}, "model_research"),
+        ({"operation_models": {KEYS["anthropic"]: "gpt-4o"}}, "operation_models"),
+        ({"openrouter_settings": {"site_name": KEYS["anthropic"]}}, "openrouter_settings.site_name"),
         ({"organization": 7}, "organization"),
         ({"version": "one"}, "version"),
     ],
@@ -184,6 +189,7 @@ def test_bad_values_are_told_at_their_field(
     assert answer.status_code == 422, answer.content
     assert error(answer)["field"] == field
     assert KEYS["anthropic"] not in answer.content.decode()
+    assert asked.calls == []
     assert AIConfig.objects.get().version == 1
 
 
@@ -213,6 +219,14 @@ def test_a_test_answers_the_whole_report_and_saves_nothing(
     event = AuditEvent.objects.get(action="connection.test_failed")
     assert event.after is not None
     assert event.after["last4"] == "1111"
+
+
+def test_a_key_in_place_of_a_model_goes_to_nobody(caller: Caller, asked: Asked) -> None:
+    for misplaced in ({"chat": KEYS["openai"]}, {"embedding": KEYS["openai"]}):
+        answer = caller.put(provider="openai", api_key=NEW, models=misplaced)
+        assert (answer.status_code, error(answer)["code"]) == (422, "invalid")
+        assert "belongs in the key field" in error(answer)["message"]
+    assert asked.calls == []
 
 
 def test_without_a_stored_key_there_is_nothing_to_test(caller: Caller) -> None:

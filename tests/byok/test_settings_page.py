@@ -415,3 +415,20 @@ def test_every_field_of_the_form_stands_in_the_page(organization: Organization, 
     shown = set(re.findall(r'name="(\w+)"', page))
     later = {"save_untested"}
     assert set(AIConfigForm.base_fields) - later <= shown
+
+
+@pytest.mark.parametrize("field", ["chat_model", "model_research", "embedding_model"])
+@pytest.mark.parametrize("htmx", [False, True])
+def test_a_key_in_another_field_is_told_and_not_shown_again(
+    client: Client, organization: Organization, address: str, asked: Asked, field: str, htmx: bool
+) -> None:
+    headers = {"HX-Request": "true"} if htmx else {}
+    answer = client.post(address, fields(**{field: KEYS["anthropic"]}), headers=headers)
+    page = text(answer)
+    assert answer.status_code == 422
+    assert "belongs in the key field" in page
+    assert KEYS["anthropic"] not in page
+    assert asked.calls == []
+    tested = client.post(reverse("byok:test_key", args=[organization.slug]), fields(**{field: KEYS["anthropic"]}))
+    assert KEYS["anthropic"] not in text(tested)
+    assert all(KEYS["anthropic"] not in str(call) for call in asked.calls)

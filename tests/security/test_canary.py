@@ -146,7 +146,7 @@ def sweep(served: Served, canary: Canary, answers: list[str], commands: list[str
         dumped = connection.dump(name) or b""
         if seen := canary.seen_in(name + b" " + dumped):
             found["redis"].append(seen)
-    tables = served.query("SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'public'")
+    tables = served.query("SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'")
     for (table,) in tables:
         for (row,) in served.query(f"SELECT t::text FROM {table} t"):
             if seen := canary.seen_in(row):
