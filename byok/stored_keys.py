@@ -113,6 +113,8 @@ def undo_replacement(
         credential.key_id = key_id_of(credential.sealed_key)
         for name in _SHOWN:
             setattr(credential, name, getattr(superseded, name))
+        # As the envelope: by the current secret.
+        credential.fingerprint = fingerprint(api_key)
         # A key of its own again: what was noted about the other one must not be taken for its state.
         credential.saved_at = timezone.now()
         credential.report = credential.expires_at = credential.last_used_at = None
@@ -177,6 +179,8 @@ def _supersede(credential: ProviderCredential) -> None:
     kept.key_id = key_id_of(kept.sealed_key)
     for name in _SHOWN:
         setattr(kept, name, getattr(credential, name))
+    # As the envelope: by the current secret.
+    kept.fingerprint = fingerprint(api_key)
     kept.save()
 
 

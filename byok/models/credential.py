@@ -24,10 +24,10 @@ class SealedKey(models.Model):
 
     sealed_key = models.TextField(editable=False)
     # Name of the secret that sealed it (see `byok.encryption.key_id`): what a rotation still has to do.
-    key_id = models.CharField(max_length=8, editable=False, db_index=True)
+    key_id = models.CharField(max_length=8, editable=False)
     prefix = models.CharField(max_length=16, editable=False)
     last4 = models.CharField(max_length=4, editable=False)
-    fingerprint = models.CharField(max_length=64, editable=False, db_index=True)
+    fingerprint = models.CharField(max_length=64, editable=False)
     status = models.CharField(max_length=20, choices=CredentialStatus.choices, default=CredentialStatus.UNTESTED)
     status_message = models.CharField(max_length=500, blank=True)
     checked_at = models.DateTimeField(null=True, blank=True)

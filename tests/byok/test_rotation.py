@@ -103,13 +103,25 @@ def test_every_key_comes_under_the_current_secret(settings: Settings, switch: Ca
     assert opened(undo_replacement(organizations[0], "openai")) == key_of(organizations[0])
 
 
+def test_what_is_sealed_anew_for_the_undo_gets_its_fingerprint_anew(switch: Callable[[], None]) -> None:
+    organization = OrganizationFactory()
+    save(organization)
+    switch()
+    save(organization, "openai", "sk-proj-another-key-of-the-first")
+    kept = SupersededKey.objects.get()
+    assert (kept.key_id, kept.fingerprint) == (key_id(NEW), fingerprint(key_of(organization)))
+    SupersededKey.objects.update(fingerprint="of the old secret")
+    back = undo_replacement(organization, "openai")
+    assert (back.key_id, back.fingerprint) == (key_id(NEW), fingerprint(key_of(organization)))
+
+
 def test_only_what_the_secret_decides_changes(switch: Callable[[], None]) -> None:
     row = save(OrganizationFactory())
     ProviderCredential.objects.update(status="rejected", last_used_at=timezone.now(), report={"a": 1})
-    before = ProviderCredential.objects.values().get(pk=row.pk)
+    before: dict[str, Any] = {**ProviderCredential.objects.values().get(pk=row.pk)}
     switch()
     assert run()[0] == 0
-    after = ProviderCredential.objects.values().get(pk=row.pk)
+    after: dict[str, Any] = {**ProviderCredential.objects.values().get(pk=row.pk)}
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {"sealed_key", "key_id", "fingerprint"}
 

@@ -58,8 +58,8 @@ def test_a_secret_is_noted_when_it_is_first_seen(clock: time_machine.Traveller, 
 def test_operators_are_told_after_90_days_and_every_30_then(
     clock: time_machine.Traveller, operators: None, mailoutbox: Mails
 ) -> None:
-    told = []
-    for day in range(0, 165):
+    told: list[int] = []
+    for day in range(165):
         after(clock, day)
         tasks.remind_of_secret_age()
         tasks.remind_of_secret_age()
@@ -76,7 +76,7 @@ def test_the_mail_says_how_and_holds_no_secret(
     after(clock, 93)
     assert remind_operators()
     mail = mailoutbox[0]
-    html = str(mail.alternatives[0].content)
+    html = str(mail.alternatives[0][0])
     assert mail.subject == "Lead Agent: the encryption secret is 93 days old"
     for text in (str(mail.body), html):
         assert current_key_id() in text

@@ -117,9 +117,9 @@ def extensions(pick: random.Random) -> Iterator[Attempt]:
                 yield Attempt(joined(version, name, more + nonce, sealed))
                 yield Attempt(joined(version, name, nonce, sealed + more))
                 yield Attempt(joined(version, name, nonce, more + sealed))
-        for more in (":", ":AAAA", "::", "A", "AAAA", "\x00", envelope, ":" + envelope):
-            yield Attempt(envelope + more)
-            yield Attempt(more + envelope)
+        for text in (":", ":AAAA", "::", "A", "AAAA", "\x00", envelope, ":" + envelope):
+            yield Attempt(envelope + text)
+            yield Attempt(text + envelope)
 
 
 def short_tags(pick: random.Random) -> Iterator[Attempt]:
@@ -172,8 +172,8 @@ def versions(pick: random.Random) -> Iterator[Attempt]:
     others = ["v0", "v2", "v3", "v10", "v11", "V1", "1", "v", "", " v1", "v1 ", "v1\n", "v01", "v1.0", "v-1", "v1\x00"]
     others += ["v\u0661", "v\u00b9", "v\uff11", "\uff561", "v\u2081", "V\u0661", "v1v1", "\ufeffv1", "v1\u200b", "*"]
     for key in KEYS:
-        _, *rest = parts_of(seal(key))
-        yield from (Attempt(joined(other, *rest)) for other in others)
+        _, name, nonce, sealed = parts_of(seal(key))
+        yield from (Attempt(joined(other, name, nonce, sealed)) for other in others)
 
 
 def swaps(pick: random.Random) -> Iterator[Attempt]:
