@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -23,6 +23,8 @@ from tests.factories import MembershipFactory, OrganizationFactory, UserFactory
 from usage.events import event_id_at
 from usage.models import AIUsage, CostAlert, UsageDaily
 
+SEPARATOR = " ¦ "
+
 # Not texts that a page shows, or what an address or a sign-in needs to be whole.
 _LEFT_ALONE = {
     "slug", "password", "sealed_key", "key_id", "fingerprint", "token_hash", "message_id", "idempotency_key",
@@ -34,6 +36,7 @@ _LEFT_ALONE = {
 class HostileTenant:
     """The organisation, its admin, and the ids that its addresses name."""
 
+    number: int
     organization: Organization
     admin: User
     ids: dict[str, Any] = field(default_factory=dict)
@@ -41,15 +44,20 @@ class HostileTenant:
     poisoned: set[str] = field(default_factory=set)
 
     def poison(self, row: models.Model, payload: str, **more: Any) -> None:
-        """Write `payload` into every free text of a row, past every form and validator."""
+        """Write `payload` into every free text of a row, past every form and validator.
+
+        A column that is too short for the three scripts of `payload` gets one of them, another in each tenant.
+        """
         values: dict[str, Any] = {}
         for column in row._meta.concrete_fields:
             is_text = isinstance(column, models.CharField | models.TextField)
             if not is_text or column.choices or column.name in _LEFT_ALONE or column.primary_key:
                 continue
-            text = payload
+            scripts = payload.split(SEPARATOR)
+            is_short = column.max_length is not None and column.max_length < len(payload)
+            text = scripts[(len(column.name) + self.number) % len(scripts)] if is_short else payload
             if isinstance(column, models.EmailField):
-                text = f"{payload}@x.test"
+                text = f"{text}@x.test"
             if column.unique:
                 text = f"{row.pk}{text}"
             values[column.name] = text[: column.max_length] if column.max_length else text
@@ -59,11 +67,12 @@ class HostileTenant:
 
 
 @transaction.atomic
-def make_hostile(number: int, payload: str) -> HostileTenant:
-    """One organisation of everything there is, each text of it `payload`."""
+def make_hostile(number: int, scripts: Sequence[str]) -> HostileTenant:
+    """One organisation of everything there is, each text of it the given scripts."""
+    payload = SEPARATOR.join(scripts)
     organization = OrganizationFactory(name=f"Hostile {number}", slug=f"hostile-{number}")
     admin = MembershipFactory(organization=organization, role=Role.ADMIN).user
-    tenant = HostileTenant(organization, admin)
+    tenant = HostileTenant(number, organization, admin)
     other = MembershipFactory(organization=organization, role=Role.MEMBER)
     tenant.ids["membership_id"] = other.pk
     for user in (admin, other.user, invited_by := UserFactory()):
@@ -104,7 +113,7 @@ def _keys(tenant: HostileTenant, payload: str) -> None:
         operation_models={"research": payload, "qualification": payload}, updated_by=tenant.admin,
     )  # fmt: skip
     CostAlert.objects.create(
-        organization=organization, enabled=True, monthly_threshold=Decimal(5), email=f"{payload}@x.test"[:254]
+        organization=organization, enabled=True, monthly_threshold=Decimal(5), email=f"{payload}@x.test"[-254:]
     )
     KeyUseDay.objects.create(
         organization=organization, credential_id=uuid.uuid4(), provider="openrouter", day=now.date(), calls=1,

@@ -67,3 +67,10 @@ PAYLOADS = (
     "<template><script>alert(1)</script></template><script>alert(1)</script>",
     "\u003cscript\u003ealert(1)\u003c/script\u003e&lt;script&gt;alert(1)&lt;/script&gt;",
 )
+
+
+def in_threes() -> list[tuple[str, str, str]]:
+    """The scripts in groups of three, a long one with two short ones: together they fit into 200 characters."""
+    by_length = sorted(PAYLOADS, key=len)
+    short, long = by_length[:40], by_length[40:]
+    return [(long[-1 - number], short[number], short[20 + number]) for number in range(20)]

@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, Dialog, Page, Response
 from pytest_django.live_server_helper import LiveServer
 
 from tests.factories import UserFactory
-from tests.security.hostile_tenant import HostileTenant, make_hostile, tenant_addresses
-from tests.security.payloads import PAYLOADS
+from tests.security.hostile_tenant import SEPARATOR, HostileTenant, make_hostile, tenant_addresses
+from tests.security.payloads import PAYLOADS, in_threes
 
 pytestmark = [pytest.mark.network_loopback, pytest.mark.django_db(transaction=True)]
 
@@ -20,6 +20,8 @@ _REFUSED = "Content Security Policy"
 
 def test_there_are_sixty_different_ones() -> None:
     assert len(set(PAYLOADS)) == 60
+    assert {script for group in in_threes() for script in group} == set(PAYLOADS)
+    assert max(len(SEPARATOR.join(group)) for group in in_threes()) <= 200
 
 
 class Watched:
@@ -68,15 +70,17 @@ def pages(client: Client, tenant: HostileTenant) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("part", range(6))
+@pytest.mark.parametrize("part", range(4))
 def test_no_stored_script_runs(part: int, browser: Browser, live_server: LiveServer) -> None:
     opened = 0
     context = browser.new_context(locale="en-US")
     context.set_default_timeout(15_000)
+    # Our own style sheets run no script: without them the pages are there sooner.
+    context.route("**/static/**/*.css", lambda route: route.abort())
     watched = Watched(context.new_page())
     poisoned: set[str] = set()
-    for number in range(part * 10, part * 10 + 10):
-        tenant = make_hostile(number, PAYLOADS[number])
+    for number, scripts in list(enumerate(in_threes()))[part * 5 : part * 5 + 5]:
+        tenant = make_hostile(number, scripts)
         poisoned |= tenant.poisoned
         client = sign_in(watched.page, live_server.url, tenant)
         for where in pages(client, tenant):
@@ -85,7 +89,7 @@ def test_no_stored_script_runs(part: int, browser: Browser, live_server: LiveSer
             assert watched.dialogs == [], where
             assert watched.refused == [], where
     context.close()
-    assert opened >= 10 * 15
+    assert opened >= 5 * 20
     assert len(poisoned) >= 40, sorted(poisoned)
     assert not [status for status in watched.statuses if status >= 500], watched.statuses
 
