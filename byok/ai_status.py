@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db.models import OuterRef, Subquery
 
 from byok.config import byok_allowed
+from byok.current_setup import provider_label
 from byok.models import PLATFORM_DEFAULT, AIConfig
-from byok.providers import REGISTRY
 from leadagent.tenants.models import Organization
 from usage.models import FreeTierMonth
 from usage.partitions import month_after
@@ -37,7 +37,7 @@ class AIStatus:
     @property
     def provider_label(self) -> str:
         """The provider's name, or `Platform AI`."""
-        return "Platform AI" if self.on_platform else REGISTRY[self.provider].label
+        return provider_label(self.provider)
 
     @property
     def is_short(self) -> bool:

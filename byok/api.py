@@ -22,10 +22,12 @@ from byok.config import (
     check_api_key,
     get_ai_config,
 )
+from byok.encryption import KeyUnreadable, decrypt_api_key
 from byok.key_test_limit import KeyTestsExhausted, count_key_test
-from byok.models import FallbackConsent, ProviderCredential
+from byok.models import PLATFORM_DEFAULT, FallbackConsent, ProviderCredential
 from byok.providers import REGISTRY
 from byok.proving import KeyNotProved, check_chosen, note_test, prove_and_save
+from byok.rechecking import recheck_credential
 from byok.reports import ConnectionReport
 from leadagent.tenants.api_auth import ApiRequest, token_or_member
 from leadagent.tenants.api_errors import ApiError
@@ -65,10 +67,15 @@ def write_ai_config(request: HttpRequest, payload: ConfigIn) -> dict[str, Any]:
     caller = cast("ApiRequest", request)
     organization = caller.organization
     _ask_for_recent_sign_in(caller)
-    values = _values(get_ai_config(organization), payload)
-    if values["api_key"] not in (KEEP, None):
-        _count_test(caller)
+    config = get_ai_config(organization)
+    values = _values(config, payload)
+    _refuse_key_of_nobody(config, payload, values["provider"])
     try:
+        if byok_allowed(organization) and payload.version not in (None, config.version):
+            # Nobody is asked about a key that cannot be saved anyway.
+            raise ConfigConflict
+        if values["api_key"] not in (KEEP, None):
+            _count_test(caller)
         prove_and_save(
             organization, values, save_untested=payload.save_untested, actor=_person(caller), request=request
         )
@@ -97,7 +104,8 @@ def write_ai_config(request: HttpRequest, payload: ConfigIn) -> dict[str, Any]:
 def test_key(request: HttpRequest, payload: KeyTestIn) -> dict[str, Any]:
     """Ask the provider about a key, without saving anything: a capability report, one line per question.
 
-    Without `models` the stored ones are asked for. Limited to a few tests a minute.
+    Without `models` the stored ones are asked for. Limited to 10 tests in 10 minutes per caller, and to 30 an hour
+    per organisation.
     """
     caller = cast("ApiRequest", request)
     organization = caller.organization
@@ -125,12 +133,13 @@ def _report(caller: ApiRequest, organization: Organization, payload: KeyTestIn) 
         if credential is None:
             label = REGISTRY[payload.provider].label
             raise ApiError(422, "key_missing", f"No key is stored for {label}: send one to test.", field="api_key")
-        from byok.rechecking import recheck_credential
-
-        report = recheck_credential(credential, probe=payload.probe)
-        note_test(organization, report, last4=credential.last4, actor=_person(caller), request=caller)
-        return report
-    api_key = payload.api_key.strip()
+        api_key = _opened(credential) if payload.models.chat or payload.models.embedding else ""
+        if not api_key:
+            report = recheck_credential(credential, probe=payload.probe)
+            note_test(organization, report, last4=credential.last4, actor=_person(caller), request=caller)
+            return report
+    else:
+        api_key = payload.api_key.strip()
     try:
         check_api_key(payload.provider, api_key)
         report = check_chosen(organization, values, api_key=api_key, probe=payload.probe)
@@ -138,6 +147,28 @@ def _report(caller: ApiRequest, organization: Organization, payload: KeyTestIn) 
         raise ApiError(422, "invalid", str(error), field=_FIELDS.get(error.field, error.field)) from None
     note_test(organization, report, last4=api_key[-4:], actor=_person(caller), request=caller)
     return report
+
+
+def _opened(credential: ProviderCredential) -> str:
+    """The stored key, for a test on other models than the stored; empty where it does not open any more."""
+    try:
+        return decrypt_api_key(credential.sealed_key, binding=credential.binding)
+    except KeyUnreadable:
+        return ""
+
+
+def _refuse_key_of_nobody(config: EffectiveConfig, payload: ConfigIn, provider: str) -> None:
+    """A key that is sent, or to be removed, and that no provider is named for: silence would look like success."""
+    if "api_key" not in payload.model_fields_set:
+        return
+    text = (payload.api_key or "").strip()
+    if text == KEEP:
+        raise ApiError(422, "invalid", "This is no key. Leave `api_key` out to keep the stored one.", field="api_key")
+    if provider == PLATFORM_DEFAULT and text:
+        raise ApiError(422, "invalid", "The platform's AI needs no key: name the key's provider.", field="api_key")
+    if provider == PLATFORM_DEFAULT and payload.api_key is None and config.credential is not None:
+        sentence = f"Remove the key first, while {config.provider} is the provider; then choose the platform's AI."
+        raise ApiError(422, "invalid", sentence, field="api_key")
 
 
 # Where the API spells a field otherwise than `save_ai_config`.

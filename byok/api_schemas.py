@@ -7,10 +7,21 @@ from decimal import Decimal
 from typing import Annotated, Literal
 
 from ninja import Field, Schema
-from pydantic import ConfigDict
+from pydantic import AfterValidator, ConfigDict
 
 ProviderChoice = Literal["openrouter", "openai", "anthropic", "platform_default"]
-ModelName = Annotated[str, Field(max_length=200)]
+
+
+def _one_line(text: str) -> str:
+    """Refuse line breaks and NUL: the one has no place in a name, the other PostgreSQL cannot store."""
+    if not text.isprintable():
+        raise ValueError("Use one line of plain text.")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
+ModelName = Annotated[Line, Field(max_length=200)]
+ApiKey = Annotated[str, Field(max_length=500)]
 
 
 class Models(Schema):
@@ -35,6 +46,11 @@ class OpenRouterSettings(Schema):
     site_name: Annotated[str, Field(max_length=80)] = ""
 
 
+class OpenRouterSettingsIn(OpenRouterSettings):
+    site_url: Annotated[Line, Field(max_length=200)] = ""
+    site_name: Annotated[Line, Field(max_length=80)] = ""
+
+
 class CostAlertValues(Schema):
     """A monthly threshold in US dollars, as text so that nothing is rounded."""
 
@@ -42,6 +58,10 @@ class CostAlertValues(Schema):
     enabled: bool = False
     monthly_threshold: Annotated[Decimal, Field(max_digits=12, decimal_places=2)] | None = None
     email: Annotated[str, Field(max_length=254)] = ""
+
+
+class CostAlertIn(CostAlertValues):
+    email: Annotated[Line, Field(max_length=254)] = ""
 
 
 class FreeTierOut(Schema):
@@ -57,10 +77,11 @@ class ConfigOut(Schema):
 
     `masked_key` and `key_status` are those of the chat provider's key; null where none is stored.
     `byok_enabled` is false while the operator has not enabled own keys for this organisation: then the
-    platform's default is in force, and what is stored stays untouched.
+    platform's default is in force, and what is stored stays untouched. `provider` is one of those that can be
+    saved, or the id of one that was chosen and is no longer offered.
     """
 
-    provider: ProviderChoice
+    provider: str
     models: Models
     embedding_provider: str
     operation_models: dict[str, str]
@@ -86,7 +107,8 @@ class ConfigIn(Schema):
     """What to save. Everything that is left out stays as it is; another `provider` needs its chat model and key.
 
     `api_key`: left out keeps the stored key, a text replaces it (after a test on the chosen models), null
-    removes it. `version`: the one that was read; a stale one gets 409, left out it saves whatever came between.
+    removes it; it is the key of the `provider` that is saved, and the platform's default has none.
+    `version`: the one that was read; a stale one gets 409, left out it saves whatever came between.
     `save_untested`: keep a new key whose provider could not be asked just now.
     """
 
@@ -95,21 +117,24 @@ class ConfigIn(Schema):
     models: ModelsIn = ModelsIn()
     embedding_provider: Literal["openrouter", "openai", "platform_default", ""] | None = None
     operation_models: dict[str, ModelName] | None = None
-    api_key: Annotated[str, Field(max_length=500)] | None = None
-    openrouter_settings: OpenRouterSettings | None = None
+    api_key: ApiKey | None = Field(default=None, repr=False)
+    openrouter_settings: OpenRouterSettingsIn | None = None
     usage_tracking: bool | None = None
     fallback: dict[str, Literal["never", "ask", "allow"]] | None = None
-    cost_alert: CostAlertValues | None = None
+    cost_alert: CostAlertIn | None = None
     version: int | None = None
     save_untested: bool = False
 
 
 class KeyTestIn(Schema):
-    """A key to test. `api_key` left out tests the stored one. `probe` sends a message of one token, which is billed."""
+    """A key to test. `api_key` left out tests the stored one. `probe` sends a message of one token, which is billed.
+
+    `models`: what to ask for; left out, the stored ones.
+    """
 
     model_config = ConfigDict(extra="forbid")
     provider: Literal["openrouter", "openai", "anthropic"]
-    api_key: Annotated[str, Field(max_length=500)] | None = None
+    api_key: ApiKey | None = Field(default=None, repr=False)
     models: ModelsIn = ModelsIn()
     probe: bool = False
 

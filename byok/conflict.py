@@ -82,6 +82,11 @@ def _in_words(values: Mapping[str, Any]) -> dict[str, str]:
     return words if values["provider"] == PLATFORM_DEFAULT else words | _own_key_words(values)
 
 
+def _first_embedding_model(provider: str) -> str:
+    """What a save without a name takes; empty for a provider that was taken out of the registry."""
+    return REGISTRY[provider].embedding_models[0] if provider in REGISTRY else ""
+
+
 def _own_key_words(values: Mapping[str, Any]) -> dict[str, str]:
     words = {"Chat model": values["chat_model"]}
     for operation in CHAT_OPERATIONS:
@@ -90,7 +95,7 @@ def _own_key_words(values: Mapping[str, Any]) -> dict[str, str]:
     if source := values["embedding_provider"]:
         words["Embeddings"] = provider_label(source)
         if source != PLATFORM_DEFAULT:
-            words["Embedding model"] = values["embedding_model"] or REGISTRY[source].embedding_models[0]
+            words["Embedding model"] = values["embedding_model"] or _first_embedding_model(source)
     for operation in OPERATIONS:
         consent = FallbackConsent((values.get("fallback") or {}).get(operation) or FallbackConsent.NEVER)
         if consent != FallbackConsent.NEVER:

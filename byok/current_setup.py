@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.utils import timezone
 
 from byok.config import CHAT_OPERATIONS, EffectiveConfig
+from byok.credentials import REFUSED
 from byok.models import PLATFORM_DEFAULT, CredentialStatus, ProviderCredential, SupersededKey
 from byok.providers import REGISTRY
 from byok.recommendations import OPERATION_LABELS
 from byok.reports import ConnectionReport
 from byok.stored_keys import consequences_of_removal
 from leadagent.tenants.models import Organization
-
-ROTATE_AFTER = timedelta(days=90)
 
 # How a key's state is shown: component kind of the status line.
 _KINDS = {
@@ -26,8 +25,6 @@ _KINDS = {
     CredentialStatus.UNREACHABLE: "warn",
     CredentialStatus.UNREADABLE: "bad",
 }
-# Only another key mends these.
-_NEEDS_A_KEY = {CredentialStatus.REJECTED, CredentialStatus.UNREADABLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,17 @@ class StoredKey:
 
     @property
     def provider_label(self) -> str:
-        return self.row.get_provider_display()
+        return provider_label(self.row.provider)
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Hidden fields of what is confirmed about it: see `is_key_named`."""
+        return name_key(self.row)
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether its provider can be asked about it: one that was taken out of the registry cannot."""
+        return self.row.provider in REGISTRY
 
     @property
     def kind(self) -> str:
@@ -49,7 +56,8 @@ class StoredKey:
 
     @property
     def needs_a_key(self) -> bool:
-        return self.row.status in _NEEDS_A_KEY
+        """Only another key mends it."""
+        return self.row.status in REFUSED
 
     @property
     def report(self) -> ConnectionReport | None:
@@ -59,12 +67,11 @@ class StoredKey:
     @property
     def due_for_rotation(self) -> int | None:
         """The key's age in days once it is time for a new one, else None."""
-        age = timezone.now() - self.row.saved_at
-        return age.days if age >= ROTATE_AFTER else None
+        return self.row.age_in_days if self.row.is_due_for_rotation else None
 
     @property
     def key_page(self) -> str:
-        return REGISTRY[self.row.provider].key_page
+        return REGISTRY[self.row.provider].key_page if self.is_offered else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +94,6 @@ class CurrentSetup:
         return next((key for key in self.keys if key.in_use), None)
 
     @property
-    def other_keys(self) -> list[StoredKey]:
-        return [key for key in self.keys if not key.in_use]
-
-    @property
     def differing_models(self) -> list[tuple[str, str]]:
         """Operation and its model, where it is not the general chat model."""
         models = self.config.operation_models
@@ -105,14 +108,29 @@ class CurrentSetup:
         return "platform AI" if chosen == PLATFORM_DEFAULT else f"{provider_label(chosen)} key"
 
 
+def name_key(row: ProviderCredential) -> dict[str, str]:
+    """Which key a confirmation is about, as fields of its form: another one may be saved while it is open."""
+    return {"saved_at": row.saved_at.isoformat()}
+
+
+def is_key_named(row: ProviderCredential, posted: Mapping[str, object]) -> bool:
+    """Whether a confirmation is about the key that the row holds now; one that names none is."""
+    return all(posted.get(name, value) == value for name, value in name_key(row).items())
+
+
 def provider_label(provider: str) -> str:
     """The name that people know a provider by; the platform's own AI included."""
-    return REGISTRY[provider].label if provider in REGISTRY else "Platform AI"
+    if provider in REGISTRY:
+        return REGISTRY[provider].label
+    # Nothing falls back to the platform because a provider was taken out of the registry.
+    return "Platform AI" if provider in {"", PLATFORM_DEFAULT} else f"{provider} (no longer offered)"
 
 
 def current_setup_of(organization: Organization, config: EffectiveConfig) -> CurrentSetup:
-    """Two queries and one per stored key, whatever is stored."""
-    rows = [config.credentials[provider] for provider in REGISTRY if provider in config.credentials]
+    """One query and two per stored key, whatever is stored."""
+    # In the registry's order, and after it those of providers that were taken out of it: they can still be removed.
+    order = list(dict.fromkeys([*REGISTRY, *sorted(config.credentials)]))
+    rows = [config.credentials[provider] for provider in order if provider in config.credentials]
     replaced = {
         kept.credential_id: kept
         for kept in SupersededKey.objects.filter(credential__in=rows, undo_until__gt=timezone.now())

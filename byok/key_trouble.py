@@ -43,7 +43,10 @@ def trouble_for(membership: Membership) -> KeyTrouble | None:
     if not byok_allowed(organization):
         return None
     troubled = (*REFUSED, CredentialStatus.NO_CREDIT)
-    rows = ProviderCredential.objects.filter(IN_USE, organization=organization, status__in=troubled)
+    # A provider that was taken out of the registry gets another sentence, from the resolver.
+    rows = ProviderCredential.objects.filter(
+        IN_USE, organization=organization, status__in=troubled, provider__in=REGISTRY
+    )
     credential = rows.order_by("provider").first()
     if credential is None:
         return None

@@ -40,7 +40,8 @@ _ACTIONS = {CredentialStatus.REJECTED: "credential.rejected", CredentialStatus.U
 
 def tell_admins() -> int:
     """Send what is due, one mail per admin; returns how many went out. Safe to run twice and side by side."""
-    due = ProviderCredential.objects.filter(IN_USE, status__in=REFUSED, rejection_told_at=None)
+    # Nobody can mend a key of a provider that was taken out of the registry.
+    due = ProviderCredential.objects.filter(IN_USE, provider__in=REGISTRY, status__in=REFUSED, rejection_told_at=None)
     return sum(_tell(row) for row in due.select_related("organization") if byok_allowed(row.organization))
 
 

@@ -18,6 +18,7 @@ from byok.connection import test_ai_connection
 from byok.credentials import REFUSED
 from byok.encryption import KeyUnreadable, decrypt_api_key
 from byok.models import RECHECK_EVERY, CredentialStatus, ProviderCredential
+from byok.providers import REGISTRY
 from byok.reports import ConnectionReport, LineState, ReportLine
 from leadagent.tenants import audit
 
@@ -76,7 +77,9 @@ def recheck_due(*, seconds: float = 600.0, clock: Callable[[], float] = time.mon
 def _claim() -> list[ProviderCredential]:
     with transaction.atomic():
         due = ProviderCredential.objects.select_for_update(skip_locked=True, of=("self",))
-        due = due.filter(next_check_at__lte=timezone.now()).select_related("organization").order_by("next_check_at")
+        # A provider that was taken out of the registry has no address any more.
+        due = due.filter(next_check_at__lte=timezone.now(), provider__in=REGISTRY)
+        due = due.select_related("organization").order_by("next_check_at")
         claimed = list(due[:_BATCH])
         ProviderCredential.objects.filter(pk__in=[row.pk for row in claimed]).update(
             next_check_at=timezone.now() + _CLAIM

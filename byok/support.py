@@ -54,6 +54,11 @@ _LINE_TONES = {LineState.OK: "good", LineState.WARNING: "warn", LineState.FAILED
 NO_KEY = "no_key"
 
 
+def _label(provider: str) -> str:
+    """A provider's name; its id where it was taken out since."""
+    return str(_LABELS.get(provider, provider))
+
+
 class ProviderFilter(SimpleListFilter):
     title = "provider in use"
     parameter_name = "ai_provider"
@@ -103,7 +108,7 @@ add_column(
     10,
     Column(
         "Provider",
-        lambda organization: str(_LABELS[organization.chosen_provider]),
+        lambda organization: _label(organization.chosen_provider),
         _chosen_provider,
         order_by="chosen_provider",
     ),
@@ -125,13 +130,14 @@ add_filter(KeyStatusFilter)
 @add_panel(30)
 def configuration(organization: Organization) -> Panel:
     """What the organisation's calls use right now, and who decided it."""
-    stored = AIConfig.objects.filter(organization=organization).select_related("updated_by").first()
+    # Version 0 is the backfill's row: nobody has saved anything.
+    stored = AIConfig.objects.filter(organization=organization, version__gt=0).select_related("updated_by").first()
     now = get_ai_config(organization)
     operations = [
         row(
             operation,
             now.embedding_model if operation == "embedding" else now.chat_model_for(operation),
-            _LABELS[now.embedding_provider] if operation == "embedding" else _LABELS[now.provider],
+            _label(now.embedding_provider) if operation == "embedding" else _label(now.provider),
             now.consent_for(operation).label,
         )
         for operation in OPERATIONS
@@ -139,12 +145,12 @@ def configuration(organization: Organization) -> Panel:
     return Panel(
         "AI configuration",
         facts(
-            provider_in_use=_LABELS[now.provider],
+            provider_in_use=_label(now.provider),
             whose_key="own" if now.is_customer_key else "platform's",
             own_keys_allowed=byok_allowed(organization),
-            stored=_LABELS[stored.provider] if stored else "nothing stored: platform default",
+            stored=_label(stored.provider) if stored else "nobody has saved: platform default",
             chat_model=now.chat_model,
-            embeddings=f"{_LABELS[now.embedding_provider]} {now.embedding_model}".strip(),
+            embeddings=f"{_label(now.embedding_provider)} {now.embedding_model}".strip(),
             detail_in_usage_rows=now.usage_tracking,
             version=now.version,
             updated_by=stored.updated_by if stored else None,
@@ -264,7 +270,7 @@ def key_use(organization: Organization) -> Panel:
     rows = [
         row(
             use.day,
-            _LABELS[use.provider],
+            _label(use.provider),
             f"{use.calls:,}",
             ", ".join(f"{operation} {calls:,}" for operation, calls in sorted(use.operations.items())),
         )

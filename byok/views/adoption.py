@@ -1,9 +1,7 @@
 """The adoption page of Django admin: the product's success metrics, for support staff."""
 
-import csv
-
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
@@ -11,10 +9,10 @@ from byok.adoption import PERIODS, Period, adoption
 from byok.adoption_measured import measure
 from byok.adoption_page import Section, sections
 from leadagent.tenants import audit
+from leadagent.tenants.csv_rows import csv_response
 
 _DEFAULT = 90
-# A spreadsheet takes a cell that begins so for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+_HEADING = ("section", "figure", "row", "column", "value", "unit", "how")
 
 
 @require_safe
@@ -33,17 +31,12 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def figures_csv(request: HttpRequest) -> HttpResponse:
+def figures_csv(request: HttpRequest) -> StreamingHttpResponse:
     """The same figures as a CSV file: numbers plain, shares between 0 and 1, empty where nothing is known."""
     period = _period(request)
     audit.record("support.viewed", organization=None, target=f"adoption as CSV, {period.days} days", request=request)
-    response = HttpResponse(content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="adoption-{period.days}-days-to-{period.end}.csv"'
-    writer = csv.writer(response)
-    writer.writerow(["section", "figure", "row", "column", "value", "unit", "how"])
-    for section in sections(adoption(period), measure()):
-        writer.writerows(_rows(section))
-    return response
+    rows = [row for section in sections(adoption(period), measure()) for row in _rows(section)]
+    return csv_response(f"adoption-{period.days}-days-to-{period.end}.csv", _HEADING, rows)
 
 
 def _rows(section: Section) -> list[list[str]]:
@@ -56,15 +49,11 @@ def _rows(section: Section) -> list[list[str]]:
                 rows.append(
                     [section.title, chart.title, line.label, header, _number(value.number), value.unit, chart.how]
                 )
-    return [[_plain(text) for text in row] for row in rows]
+    return rows
 
 
 def _number(number: object) -> str:
     return "" if number is None else str(number)
-
-
-def _plain(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _period(request: HttpRequest) -> Period:

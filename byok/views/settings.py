@@ -105,16 +105,24 @@ def _save(request: HtmxHttpRequest, form: AIConfigForm, config: EffectiveConfig)
         return render_settings(request, form, outcome=outcome, status=422)
     except ConfigConflict:
         return _show_both_sides(request, form)
-    _tell(request, saved)
+    _tell(request, saved, with_new_key=bool(form.cleaned_data.get("api_key")))
     if request.htmx:
         return HttpResponseClientRedirect(settings_url(request))
     return redirect("byok:settings", request.organization.slug)
 
 
-def _tell(request: HtmxHttpRequest, saved: Saved) -> None:
+def _tell(request: HtmxHttpRequest, saved: Saved, *, with_new_key: bool) -> None:
     messages.success(request, "The AI configuration is saved.")
-    if saved.report is not None and not saved.report.is_proved:
-        messages.warning(request, "The key is saved without a test. It is looked at again by itself within the day.")
+    report = saved.report
+    if report is None or report.is_proved:
+        return
+    if with_new_key:
+        text = "The key is saved without a test. It is looked at again by itself within the day."
+    elif report.is_refused:
+        text = f"The stored key no longer works: {report.summary}"
+    else:
+        text = f"The models could not be tested with the stored key: {report.summary}"
+    messages.warning(request, text)
 
 
 def _not_kept(form: AIConfigForm, failed: KeyNotProved) -> TestOutcome:

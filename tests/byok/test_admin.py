@@ -131,7 +131,7 @@ def walk(client: Client) -> Iterator[tuple[str, int, str]]:
     while waiting:
         here = waiting.pop()
         response = client.get(here, headers={"x-walk": "1"})
-        page = response.content.decode()
+        page = response.getvalue().decode()
         yield here, response.status_code, page + str(response.headers)
         links = Links()
         links.feed(page)

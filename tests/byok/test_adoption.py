@@ -27,8 +27,9 @@ from byok.adoption import (
 from byok.adoption_measured import Speed, speed
 from byok.adoption_page import NO_DATA, Unit, Value
 from byok.adoption_sums import RollupGroup
+from byok.backfill import backfill_ai_config
 from byok.config import save_ai_config
-from byok.models import ProviderCredential
+from byok.models import AIConfig, ProviderCredential
 from leadagent.tenants import audit
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.fake_provider import MODELS
@@ -129,6 +130,23 @@ def test_where_organisations_stand_and_how_it_came() -> None:
         KeyState("anthropic", "untested", 1),
         KeyState("openrouter", "untested", 1),
     ]
+
+
+@pytest.mark.django_db
+def test_the_backfills_rows_are_nobodys_configuration() -> None:
+    quiet, later = organization_at(days_ago(40)), organization_at(days_ago(40))
+    with time_machine.travel(days_ago(30), tick=False):
+        assert backfill_ai_config() == 2
+    configure(later, "openai", days_ago(10))
+
+    found = adoption(Period.last(90, today=TODAY))
+
+    assert AIConfig.objects.get(organization=quiet).version == 0
+    assert (found.organizations.total, found.organizations.by_provider) == (2, {"openai": 1})
+    assert found.organizations.without_key == 0
+    # From its own creation on: the backfill's row between them was no choice.
+    assert found.first_configuration == FirstConfiguration(1, 30.0, 30.0)
+    assert [month.on_byok for month in found.trend] == [0, 0, 0, 1]
 
 
 @pytest.mark.django_db
@@ -363,7 +381,7 @@ def test_the_csv_holds_the_same_figures_and_no_formula(support: Client) -> None:
     response = support.get(reverse("adoption:csv"), {"days": "30"})
     assert response.headers["Content-Type"].startswith("text/csv")
     assert "attachment" in response.headers["Content-Disposition"]
-    rows = list(csv.reader(io.StringIO(response.content.decode())))
+    rows = list(csv.reader(io.StringIO(response.getvalue().decode("utf-8-sig"))))
     assert rows[0] == ["section", "figure", "row", "column", "value", "unit", "how"]
     by_name = {tuple(row[:4]): row[4:6] for row in rows[1:]}
     assert by_name["Requests and tokens", "Requests on own keys", "", ""] == ["1.0", "share"]

@@ -219,3 +219,37 @@ def test_bringing_back_asks_for_a_recent_sign_in(organization: Organization, cli
     for answer in (client.get(where), client.post(where)):
         assert answer.headers["Location"].startswith(reverse("account_reauthenticate"))
     assert ProviderCredential.objects.get().last4 == "1111"
+
+
+# --- What is confirmed, and what is there by then ---------------------------------------
+
+
+def test_removing_takes_away_only_the_key_that_was_asked_about(
+    organization: Organization, client: Client, address: str
+) -> None:
+    client.post(address, fields())
+    asked_about = ProviderCredential.objects.get().saved_at.isoformat()
+    remove = url("remove_key", organization, "openai")
+    assert f'value="{asked_about}"' in text(client.get(remove))
+    client.post(address, fields(api_key=NEW, version=1))
+    page = client.post(remove, {"saved_at": asked_about}, follow=True)
+    assert "Somebody saved another OpenAI key while you were asked." in text(page)
+    row = ProviderCredential.objects.get()
+    assert row.last4 == NEW[-4:]
+    client.post(remove, {"saved_at": row.saved_at.isoformat()})
+    assert not ProviderCredential.objects.exists()
+
+
+def test_bringing_back_is_about_the_replacement_that_was_asked_about(
+    organization: Organization, client: Client, address: str
+) -> None:
+    client.post(address, fields())
+    client.post(address, fields(api_key=NEW, version=1))
+    asked_about = ProviderCredential.objects.get().saved_at.isoformat()
+    undo = url("undo_replacement", organization, "openai")
+    assert f'value="{asked_about}"' in text(client.get(undo))
+    third = NEW[:-4] + "2222"
+    client.post(address, fields(api_key=third, version=2))
+    page = client.post(undo, {"saved_at": asked_about}, follow=True)
+    assert "Somebody saved another OpenAI key while you were asked." in text(page)
+    assert ProviderCredential.objects.get().last4 == "2222"

@@ -38,7 +38,8 @@ class Listener:
         self._thread.start()
 
     def _listen(self) -> None:
-        with self._client.monitor() as monitor:
+        client: Any = self._client  # this part of redis-py is untyped
+        with client.monitor() as monitor:
             while not self._stop.is_set():
                 try:
                     self.commands.append(str(monitor.next_command()["command"]))
@@ -152,7 +153,7 @@ def sweep(served: Served, canary: Canary, answers: list[str], commands: list[str
             if seen := canary.seen_in(row):
                 found["tables"].append(f"{table}: {seen}")
     served.query("SELECT 1")
-    connection.execute_command("SAVE")
+    connection.save()
     for path in served.state.rglob("*"):
         if path.is_file() and not path.is_symlink() and (seen := canary.seen_in(path.read_bytes())):
             found["files"].append(f"{path.relative_to(served.state)}: {seen}")
