@@ -71,9 +71,6 @@ def write_ai_config(request: HttpRequest, payload: ConfigIn) -> dict[str, Any]:
     values = _values(config, payload)
     _refuse_key_of_nobody(config, payload, values["provider"])
     try:
-        if byok_allowed(organization) and payload.version not in (None, config.version):
-            # Nobody is asked about a key that cannot be saved anyway.
-            raise ConfigConflict
         if values["api_key"] not in (KEEP, None):
             _count_test(caller)
         prove_and_save(
@@ -85,7 +82,7 @@ def write_ai_config(request: HttpRequest, payload: ConfigIn) -> dict[str, Any]:
         raise ApiError(
             409,
             "conflict",
-            "Somebody saved the configuration since this version was read. Read it again, then save.",
+            "Somebody saved the configuration in between. Read it again, then save.",
             field="version",
         ) from None
     except KeyNotProved as refused:
@@ -270,4 +267,4 @@ def _count_test(caller: ApiRequest) -> None:
     try:
         count_key_test(caller.organization, who=who)
     except KeyTestsExhausted as refused:
-        raise ApiError(429, "rate_limited", str(refused)) from None
+        raise ApiError(429, "rate_limited", str(refused), retry_after=refused.retry_after) from None

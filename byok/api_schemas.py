@@ -108,7 +108,7 @@ class ConfigIn(Schema):
 
     `api_key`: left out keeps the stored key, a text replaces it (after a test on the chosen models), null
     removes it; it is the key of the `provider` that is saved, and the platform's default has none.
-    `version`: the one that was read; a stale one gets 409, left out it saves whatever came between.
+    `version`: the one that was read; a stale one gets 409; left out, it is the current one.
     `save_untested`: keep a new key whose provider could not be asked just now.
     """
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from django.conf import settings
 from django.db import transaction
@@ -49,8 +49,8 @@ __all__ = [
     "save_ai_config",
 ]
 
-# What a save does with the stored key when no new one was given.
-KEEP: Literal["keep"] = "keep"
+# What a save does with the stored key when no new one was given. Nobody can type it: a key is printable.
+KEEP: Final = "\x00keep"
 
 
 @dataclass(frozen=True, slots=True)

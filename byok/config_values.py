@@ -27,7 +27,9 @@ class InvalidConfig(Exception):
 
 
 def refuse_key(field: str, text: str) -> None:
-    """People paste keys into the wrong field: there they would be stored, shown and sent as what they are not."""
+    """A name is one line of text, and no key: in the wrong field that would be stored, shown and sent as a name."""
+    if not text.isprintable():
+        raise InvalidConfig(field, "Use one line of plain text.")
     if scrub(text) != text:
         raise InvalidConfig(field, "This looks like a key. A key belongs in the key field only.")
 

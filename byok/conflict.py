@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from byok.config import CHAT_OPERATIONS, OPERATIONS, EffectiveConfig
+from byok.config import CHAT_OPERATIONS, KEEP, OPERATIONS, EffectiveConfig
 from byok.current_setup import provider_label
 from byok.models import PLATFORM_DEFAULT, AIConfig, FallbackConsent
 from byok.providers import REGISTRY
@@ -49,7 +49,7 @@ def conflict_with(
         for label in dict.fromkeys([*left, *right])
         if left.get(label, _NOT_CHOSEN) != right.get(label, _NOT_CHOSEN)
     ]
-    if yours.get("api_key", "keep") != "keep":
+    if yours.get("api_key", KEEP) != KEEP:
         stored = theirs.credentials.get(yours["provider"])
         differences.append(Difference("API key", stored.masked if stored else "None", "A new key"))
     saved_by = row.updated_by.email if row and row.updated_by else ""

@@ -13,10 +13,20 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from byok.config import KEEP, EffectiveConfig, InvalidConfig, byok_allowed, check_api_key, get_ai_config, save_ai_config
+from byok.config import (
+    KEEP,
+    ConfigConflict,
+    EffectiveConfig,
+    InvalidConfig,
+    byok_allowed,
+    check_api_key,
+    get_ai_config,
+    save_ai_config,
+)
 from byok.config_values import refuse_key, validated_models, validated_operation_models
 from byok.connection import test_ai_connection
 from byok.encryption import KeyUnreadable, decrypt_api_key, has_fingerprint
+from byok.key_test_limit import KeyTestsExhausted, count_key_test
 from byok.models import AIConfig, ProviderCredential
 from byok.providers import REGISTRY
 from byok.rechecking import store_report
@@ -73,12 +83,18 @@ def prove_and_save(
     if provider not in REGISTRY or api_key is None:
         return Saved(save_ai_config(organization, **values, actor=actor, request=request), None)
     # What cannot be saved anyway is told before anybody is asked.
+    stored = get_ai_config(organization)
+    if values.get("version") is None:
+        # What is tested is what is saved: a save in between is a conflict, whatever the caller read.
+        values = {**values, "version": stored.version}
+    elif values["version"] != stored.version:
+        raise ConfigConflict
     chosen = (values.get("chat_model", ""), values.get("embedding_provider"), values.get("embedding_model", ""))
     validated_models(provider, *chosen)
     validated_operation_models(provider, values.get("operation_models") or {})
     credential = ProviderCredential.objects.filter(organization=organization, provider=provider).first()
     if api_key == KEEP:
-        report = _look_for_new_models(organization, credential, values, actor=actor, request=request)
+        report = _look_for_new_models(organization, stored, credential, values, actor=actor, request=request)
         config = save_ai_config(organization, **values, actor=actor, request=request)
         if credential is not None and report is not None:
             store_report(credential, report)
@@ -140,6 +156,7 @@ def _in_force(stored: EffectiveConfig, provider: str) -> ChosenModels:
 
 def _look_for_new_models(
     organization: Organization,
+    stored: EffectiveConfig,
     credential: ProviderCredential | None,
     values: Mapping[str, Any],
     *,
@@ -148,14 +165,17 @@ def _look_for_new_models(
 ) -> ConnectionReport | None:
     """Ask for models that the stored key was not asked about yet; raises `InvalidConfig` at the field of a missing one.
 
-    None where there is nothing to ask: the same models, or no key. A provider that could not be
-    asked, or a key without credit, stops no save.
+    None where there is nothing to ask (the same models, or no key) or too much was asked lately. A
+    provider that could not be asked, or a key without credit, stops no save.
     """
-    provider = values["provider"]
-    stored = get_ai_config(organization)
-    chosen, known = _chosen(stored, values), _in_force(stored, provider)
+    chosen, known = _chosen(stored, values), _in_force(stored, values["provider"])
     is_known = set(chosen.chat) <= set(known.chat) and chosen.embedding in {"", known.embedding}
     if credential is None or is_known:
+        return None
+    try:
+        count_key_test(organization, who=f"organization:{organization.pk}")
+    except KeyTestsExhausted:
+        # Somebody is trying names: what is saved is looked at by the next round.
         return None
     try:
         api_key = decrypt_api_key(credential.sealed_key, binding=credential.binding)

@@ -100,6 +100,9 @@ def _store(credential: ProviderCredential, report: ConnectionReport, found: Cred
         if row is None:
             return
         before = CredentialStatus(row.status)
+        if before in REFUSED and row.checked_at != credential.checked_at and found not in REFUSED:
+            # Real traffic was refused while the provider was asked: the younger word stands until the next round.
+            return
         status = _settled(before, found, report)
         row.report = report.as_json()
         row.checked_at = report.checked_at

@@ -106,7 +106,7 @@ def _with_json_405(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
 
 
 def _on_api_error(request: HttpRequest, error: Any) -> HttpResponse:
-    return error_response(error.status, error.code, error.message, field=error.field)
+    return error_response(error.status, error.code, error.message, field=error.field, retry_after=error.retry_after)
 
 
 def _on_validation_error(request: HttpRequest, error: Any) -> HttpResponse:

@@ -14,7 +14,8 @@ class ErrorBody(TypedDict, total=False):
 class ApiError(Exception):
     """Raised by a view or an authentication: answered as `message` for people and `code` for programs."""
 
-    def __init__(self, status: int, code: str, message: str, *, field: str = "") -> None:
+    def __init__(self, status: int, code: str, message: str, *, field: str = "", retry_after: int = 0) -> None:
+        self.retry_after = retry_after
         self.status = status
         self.code = code
         self.message = message
@@ -22,11 +23,14 @@ class ApiError(Exception):
         super().__init__(message)
 
 
-def error_response(status: int, code: str, message: str, *, field: str = "") -> JsonResponse:
+def error_response(status: int, code: str, message: str, *, field: str = "", retry_after: int = 0) -> JsonResponse:
+    """The answer that tells an error; `retry_after` is in seconds."""
     body: ErrorBody = {"code": code, "message": message}
     if field:
         body["field"] = field
     response = JsonResponse({"error": body}, status=status)
+    if retry_after:
+        response.headers["Retry-After"] = str(retry_after)
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from byok.config import get_ai_config, save_ai_config
+from byok.config import KEEP, get_ai_config, save_ai_config
 from byok.models import AIConfig, CredentialStatus, ProviderCredential
 from byok.reports import LineState
 from leadagent.tenants.models import ApiToken, AuditEvent, Organization, Role, Scope
@@ -129,7 +129,7 @@ def test_null_removes_the_key_and_nothing_takes_its_place(caller: Caller, organi
 
 def test_a_stale_version_gets_409_and_changes_nothing(caller: Caller, organization: Organization) -> None:
     save(organization)
-    save(organization, chat_model="gpt-5", api_key="keep")
+    save(organization, chat_model="gpt-5", api_key=KEEP)
     answer = caller.post(models={"chat": "gpt-4o-mini"}, version=1)
     assert answer.status_code == 409
     assert (error(answer)["code"], error(answer)["field"]) == ("conflict", "version")
@@ -237,7 +237,9 @@ def test_without_a_stored_key_there_is_nothing_to_test(caller: Caller) -> None:
 def test_tests_are_limited(caller: Caller, asked: Asked) -> None:
     with time_machine.travel(timezone.now().replace(minute=1), tick=False):
         answers = [caller.put(provider="openai", api_key=NEW).status_code for _ in range(11)]
+        refused = caller.put(provider="openai", api_key=NEW)
     assert answers == [200] * 10 + [429]
+    assert 0 < int(refused.headers["Retry-After"]) <= 600
     assert len(asked.calls) == 10
 
 

@@ -7,6 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from byok.config import (
+    KEEP,
     ConfigConflict,
     InvalidConfig,
     byok_allowed,
@@ -85,7 +86,7 @@ def test_a_key_is_kept_replaced_and_removed(organization: Organization) -> None:
     save(organization)
     ProviderCredential.objects.update(status=CredentialStatus.OK, status_message="fine")
     before = ProviderCredential.objects.get()
-    save(organization, api_key="keep", chat_model="gpt-5")
+    save(organization, api_key=KEEP, chat_model="gpt-5")
     kept = ProviderCredential.objects.get()
     assert (kept.sealed_key, kept.status) == (before.sealed_key, CredentialStatus.OK)
 
@@ -103,13 +104,13 @@ def test_a_key_is_kept_replaced_and_removed(organization: Organization) -> None:
 
 def test_a_provider_needs_its_key(organization: Organization) -> None:
     with pytest.raises(InvalidConfig, match="Enter your OpenAI key") as refused:
-        save(organization, api_key="keep")
+        save(organization, api_key=KEEP)
     assert refused.value.field == "api_key"
     assert not AIConfig.objects.exists()
     assert not AuditEvent.objects.exists()
     save(organization)
     with pytest.raises(InvalidConfig, match="Enter your Anthropic key"):
-        save(organization, "anthropic", api_key="keep")
+        save(organization, "anthropic", api_key=KEEP)
     assert get_ai_config(organization).provider == "openai"
 
 

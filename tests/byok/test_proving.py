@@ -178,3 +178,36 @@ def test_nothing_is_saved_or_asked_where_own_keys_are_off(
         prove_and_save(organization, values())
     assert asked.calls == []
     assert not AIConfig.objects.exists()
+
+
+def test_a_stale_version_asks_nobody(organization: Organization, asked: Asked) -> None:
+    save_ai_config(organization, **values())
+    with pytest.raises(ConfigConflict):
+        prove_and_save(organization, values(api_key=NEW, version=0))
+    assert asked.calls == []
+
+
+def test_without_a_version_what_was_tested_is_what_is_saved(organization: Organization, asked: Asked) -> None:
+    save_ai_config(organization, **values())
+    other = {"operation_models": {"research": "gpt-5"}, "api_key": KEEP}
+    asked.meanwhile = lambda: save_ai_config(organization, **values(**other))
+    with pytest.raises(ConfigConflict):
+        prove_and_save(organization, values(api_key=NEW))
+    assert opened(organization) == KEYS["openai"]
+
+
+def test_trying_names_of_models_without_end_asks_nobody_any_more(organization: Organization, asked: Asked) -> None:
+    save_ai_config(organization, **values())
+    for number in range(40):
+        prove_and_save(organization, values(api_key=KEEP, chat_model=f"gpt-{number}"))
+    assert 10 <= len(asked.calls) < 40
+    assert get_ai_config(organization).chat_model == "gpt-39"
+
+
+@pytest.mark.parametrize("text", ["gpt\x00-4o", "gpt-4o\nX-Header: 1", "gpt\u2028", "\udc80"])
+@pytest.mark.parametrize("field", ["chat_model", "embedding_model", "openrouter_site_name"])
+def test_names_are_one_line_of_text(organization: Organization, asked: Asked, field: str, text: str) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        prove_and_save(organization, values(**{field: text}))
+    assert caught.value.field == field
+    assert not AIConfig.objects.exists()

@@ -61,6 +61,23 @@ def test_a_good_key_stays_good_and_its_report_is_stored(credential: ProviderCred
     assert credential.last_used_at is None
 
 
+def test_a_refusal_from_real_traffic_is_not_overwritten_by_an_older_test(
+    credential: ProviderCredential, fake: FakeProvider
+) -> None:
+    def refused_meanwhile(request: httpx2.Request) -> httpx2.Response:
+        ProviderCredential.objects.update(status=CredentialStatus.REJECTED, checked_at=timezone.now())
+        return httpx2.Response(200, json=LIST)
+
+    fake.answer = refused_meanwhile
+    assert recheck_credential(credential).state is LineState.OK
+    credential.refresh_from_db()
+    assert credential.status == CredentialStatus.REJECTED
+    fake.answers(200, LIST)
+    recheck_credential(credential)
+    credential.refresh_from_db()
+    assert credential.status == CredentialStatus.OK
+
+
 def test_every_chosen_model_is_asked_for_and_no_others(organization: Organization, fake: FakeProvider) -> None:
     credential = store(organization)
     save_ai_config(

@@ -115,7 +115,7 @@ def test_the_ai_configuration(client: Client, organization: Organization, monkey
     save_ai_config(other, provider="openai", chat_model="gpt-4o", api_key=KEYS["openai"])
     row, untouched = organization.credentials.get(), other.credentials.get()
     fields = {
-        "provider": "openai", "api_key": "", "chat_model": "gpt-5", "embedding_provider": "openai",
+        "provider": "openai", "api_key": "", "chat_model": "gpt-4o", "embedding_provider": "openai",
         "embedding_model": "text-embedding-3-small", "version": "1",
     }  # fmt: skip
     where = reverse("byok:settings", args=[organization.slug])

@@ -19,7 +19,7 @@ from leadagent.tenants.models import (
     Role,
     User,
 )
-from tests.factories import UserFactory
+from tests.factories import MembershipFactory, UserFactory
 
 MODELS = [Organization, Membership, Invitation, ApiToken, AuditEvent, User]
 NAMES = [model._meta.model_name for model in MODELS]
@@ -129,9 +129,28 @@ def test_switching_an_account_off_is_traced(superuser: Client, admin: Membership
     assert response.status_code == 302
     admin.user.refresh_from_db()
     assert not admin.user.is_active
-    event = AuditEvent.objects.get(action="support.user_changed")
+    event = AuditEvent.objects.get(action="support.user_changed", organization=None)
     assert (event.actor_label, event.target) == ("root@leadagent.test", "admin@acme.test")
     assert (event.before, event.after) == ({"is_active": True}, {"is_active": False})
+
+
+def test_every_organisation_of_a_person_learns_what_support_changed(superuser: Client, admin: Membership) -> None:
+    second = MembershipFactory(user=admin.user).organization
+    MembershipFactory()
+    for _ in range(2):
+        superuser.post(change("user", admin.user.pk), {"is_staff": "", "is_superuser": ""})
+    events = AuditEvent.objects.filter(action="support.user_changed").order_by("pk")
+    assert [event.organization for event in events] == [None, admin.organization, second]
+    assert {(event.actor_label, event.target, str(event.after), event.ip_address) for event in events} == {
+        ("root@leadagent.test", "admin@acme.test", "{'is_active': False}", "127.0.0.1")
+    }
+    # What an admin reads under Settings, Audit log.
+    other = MembershipFactory(organization=second, role=Role.ADMIN)
+    browser = Client()
+    browser.force_login(other.user)
+    page = browser.get(reverse("tenants:audit", args=[second.slug])).content.decode()
+    assert "Support changed an account&#x27;s switches" in page
+    assert "root@leadagent.test" in page
 
 
 def test_the_second_factors_secret_is_not_in_admin() -> None:
