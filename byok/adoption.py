@@ -1,9 +1,10 @@
 """How far bring-your-own-key has come: the product's success metrics, from rollups and the audit log.
 
 An organisation is "on BYOK" when its saved configuration names a provider of its own; the backfill's
-rows, which nobody saved (version 0), name none. Periods are UTC days, half-open, and end tomorrow: today is in them. What cannot be known is None, never zero.
-Every figure is summed by the database; the number of queries is the same for ten organisations
-and for ten thousand. What follows from the sums is worked out in `byok.adoption_sums`.
+rows, which nobody saved (version 0), name none. Periods are UTC days, half-open, and end tomorrow: today
+is in them. What cannot be known is None, never zero. Every figure is summed by the database; the number
+of queries is the same for ten organisations and for ten thousand. What follows from the sums is worked
+out in `byok.adoption_sums`.
 """
 
 from __future__ import annotations

@@ -10,21 +10,29 @@ from django.db.models import OuterRef, Subquery
 
 from byok.config import byok_allowed
 from byok.current_setup import provider_label
-from byok.models import PLATFORM_DEFAULT, AIConfig
+from byok.models import PLATFORM_DEFAULT, AIConfig, CredentialStatus, ProviderCredential
 from leadagent.tenants.models import Organization
 from usage.models import FreeTierMonth
 from usage.partitions import month_after
 from usage.quota import FreeTier, current_month
 
+# States of a key that no call gets through with.
+_TROUBLES = (CredentialStatus.REJECTED, CredentialStatus.UNREADABLE, CredentialStatus.NO_CREDIT)
+_NO_KEY = "No key"
+
 
 @dataclass(frozen=True, slots=True)
 class AIStatus:
-    """`provider` is the one in force: `platform_default` also where own keys are switched off."""
+    """`provider` is the one in force: `platform_default` also where own keys are switched off.
+
+    `trouble`: why calls on the own key do not get through, as a word or two; empty where they do.
+    """
 
     provider: str
     free_tier: FreeTier
     allowed: bool
     resets_on: date
+    trouble: str = ""
 
     @property
     def on_platform(self) -> bool:
@@ -32,7 +40,7 @@ class AIStatus:
 
     @property
     def is_unlimited(self) -> bool:
-        return not self.on_platform
+        return not self.on_platform and not self.trouble
 
     @property
     def provider_label(self) -> str:
@@ -50,16 +58,29 @@ class AIStatus:
 
 
 def ai_status_of(organization: Organization) -> AIStatus:
-    """Provider in force and this UTC month's free requests."""
+    """Provider in force, the state of its key, and this UTC month's free requests."""
     month = current_month()
     configs = AIConfig.objects.filter(organization=OuterRef("pk")).values("provider")
     months = FreeTierMonth.objects.filter(organization=OuterRef("pk"), month=month).values("used")
-    row = Organization.objects.filter(pk=organization.pk).values_list(Subquery(configs[:1]), Subquery(months[:1]))
-    provider, used = row.first() or (None, None)
+    keys = ProviderCredential.objects.filter(
+        organization=OuterRef("pk"), provider=OuterRef("ai_config__provider")
+    ).values("status")
+    row = Organization.objects.filter(pk=organization.pk).values_list(
+        Subquery(configs[:1]), Subquery(months[:1]), Subquery(keys[:1])
+    )
+    stored, used, key_status = row.first() or (None, None, None)
     allowed = byok_allowed(organization)
+    provider = stored if stored and allowed else PLATFORM_DEFAULT
     return AIStatus(
-        provider=(provider or PLATFORM_DEFAULT) if allowed else PLATFORM_DEFAULT,
+        provider=provider,
         free_tier=FreeTier(used=used or 0, limit=settings.FREE_TIER_REQUESTS),
         allowed=allowed,
         resets_on=month_after(month),
+        trouble="" if provider == PLATFORM_DEFAULT else _trouble(key_status),
     )
+
+
+def _trouble(status: str | None) -> str:
+    if status is None:
+        return _NO_KEY
+    return CredentialStatus(status).label if status in _TROUBLES else ""

@@ -49,13 +49,16 @@ def test_ai_connection(
     questions = _Questions(entry, api_key, deadline=time.monotonic() + SECONDS)
     lines, facts = _about_the_key(entry, api_key, questions)
     accepted = all(line.state in {LineState.OK, LineState.WARNING} for line in lines)
+    refused = any(line.state is LineState.FAILED for line in lines)
     if accepted:
         if not any(line.check == "credit" for line in lines):
             lines.append(say.credit_line(entry, facts))
         if expiry := say.expiry_line(entry, facts, now):
             lines.append(expiry)
     lines += [
-        _model_line(entry, "chat_model", name, questions) if accepted else say.model_unasked("chat_model", name)
+        _model_line(entry, "chat_model", name, questions)
+        if accepted
+        else say.model_unasked("chat_model", name, refused=refused)
         for name in chat_models
     ]
     if embedding_model and not entry.embedding_models_path:
@@ -64,7 +67,7 @@ def test_ai_connection(
         lines.append(
             _model_line(entry, "embedding_model", embedding_model, questions)
             if accepted
-            else say.model_unasked("embedding_model", embedding_model)
+            else say.model_unasked("embedding_model", embedding_model, refused=refused)
         )
     if probe and organization is not None:
         lines = _with_probe(entry, api_key, organization, chat_models, lines)
@@ -179,7 +182,9 @@ def _with_probe(
     if not chat_models:
         return [*lines, say.probe_unmade("no chat model is chosen", "Choose a chat model.")]
     if any(line.check in {"key", "kind"} and line.state not in {LineState.OK, LineState.WARNING} for line in lines):
-        return [*lines, say.probe_unmade("the key was not accepted", "Settle the key first.")]
+        if any(line.state is LineState.FAILED for line in lines):
+            return [*lines, say.probe_unmade("the key was not accepted", "Settle the key first.")]
+        return [*lines, say.probe_unmade("nothing is known about the key yet", "")]
     if any(line.check in {"credit", "expiry"} and line.state is LineState.FAILED for line in lines):
         return [*lines, say.probe_unmade("it would not be paid for", "Settle the credit or the expiry first.")]
     model = chat_models[0]

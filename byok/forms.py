@@ -11,6 +11,7 @@ from django import forms
 from byok.config import CHAT_OPERATIONS, KEEP, OPERATIONS, EffectiveConfig, InvalidConfig, check_api_key
 from byok.misplaced_keys import RefusesMisplacedKeys
 from byok.models import PLATFORM_DEFAULT, FallbackConsent
+from byok.provider_setup import setup_for
 from byok.providers import REGISTRY, Provider
 from usage.alerts import CostAlertChoice
 
@@ -219,12 +220,10 @@ class AIConfigForm(RefusesMisplacedKeys):
                 "embedding_provider": config.embedding_provider,
                 "embedding_model": config.embedding_model,
             }
-        offers_embeddings = entry is not None and entry.offers_embeddings
-        return {
-            "chat_model": entry.chat_models[0][0] if entry else "",
-            "embedding_provider": self.picked if offers_embeddings else "",
-            "embedding_model": entry.embedding_models[0] if entry and offers_embeddings else "",
-        }
+        if entry is None:
+            return {}
+        setup = setup_for(config, entry.id)
+        return {name: setup[name] for name in ("chat_model", "embedding_provider", "embedding_model")}
 
     def _embedding_choices(self) -> list[tuple[str, str]]:
         """The picked provider, those whose key is stored, as far as they offer embeddings, and the platform."""

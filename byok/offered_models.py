@@ -6,6 +6,7 @@ any name may be typed, and saving tests it at the provider.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -117,7 +118,9 @@ def _option(name: str, listed: ModelInfo | None, reason: str = "") -> ModelOptio
     price_in, price_out = _base(prices.input_mtok), _base(prices.output_mtok)
     if name.endswith(":free"):
         price_in = price_out = Decimal(0)
-    return ModelOption(name, listed.name or name, price_in, price_out, listed.context_window, reason)
+    # The price data writes OpenAI's older models without their capitals.
+    title = re.sub(r"^gpt[ -]", "GPT-", listed.name or name)
+    return ModelOption(name, title, price_in, price_out, listed.context_window, reason)
 
 
 def _base(price: Decimal | TieredPrices | None) -> Decimal | None:

@@ -7,6 +7,7 @@ from typing import Any
 from byok.config import EffectiveConfig
 from byok.models import PLATFORM_DEFAULT
 from byok.providers import REGISTRY
+from byok.recommendations import recommended_chat_model, recommended_embedding_model
 
 
 def setup_for(config: EffectiveConfig, provider: str) -> dict[str, Any]:
@@ -17,13 +18,13 @@ def setup_for(config: EffectiveConfig, provider: str) -> dict[str, Any]:
     """
     entry = REGISTRY[provider]
     same = config.provider == provider
-    chat_model = config.chat_model if same else entry.chat_models[0][0]
+    chat_model = config.chat_model if same else recommended_chat_model(provider)
     stays = same or (not entry.offers_embeddings and config.embedding_provider in config.credentials)
     if stays:
         embedding_provider, embedding_model = config.embedding_provider, config.embedding_model
     else:
         embedding_provider = provider if entry.offers_embeddings else ""
-        embedding_model = entry.embedding_models[0] if entry.offers_embeddings else ""
+        embedding_model = recommended_embedding_model(provider)
     return {
         "provider": provider,
         "chat_model": chat_model,

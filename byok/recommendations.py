@@ -61,12 +61,22 @@ def recommended_models(provider: str) -> list[Recommendation]:
     return found
 
 
+def recommended_chat_model(provider: str) -> str:
+    """The one to begin with, for everything; empty for the platform's own AI."""
+    return _TABLE[provider]["research"][0] if provider in _TABLE else ""
+
+
+def recommended_embedding_model(provider: str) -> str:
+    """The one to begin with; empty where the provider has none."""
+    return _TABLE.get(provider, {}).get("embedding", ("",))[0]
+
+
 def recommended_values(provider: str) -> dict[str, str]:
     """The same as values of the form: the chat model, and by operation only what differs from it."""
     table = _TABLE.get(provider, {})
     if not table:
         return {}
-    chat = table["research"][0]
+    chat = recommended_chat_model(provider)
     values = {"chat_model": chat}
     for operation in CHAT_OPERATIONS:
         model = table[operation][0]

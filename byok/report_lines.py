@@ -224,13 +224,15 @@ def model_not_told(entry: Provider, check: str, model: str, error: AIError | Non
     )
 
 
-def model_unasked(check: str, model: str) -> ReportLine:
+def model_unasked(check: str, model: str, *, refused: bool) -> ReportLine:
+    """`refused`: the key was; else nothing is known of it, and its own line says what to do."""
+    why = "the key was not accepted" if refused else "nothing is known about the key yet"
     return ReportLine(
         check,
         _KINDS[check],
         LineState.UNKNOWN,
-        f"{model} was not asked for, because the key was not accepted.",
-        "Settle the key first.",
+        f"{model} was not asked for, because {why}.",
+        "Settle the key first." if refused else "",
         model=model,
     )
 

@@ -235,8 +235,10 @@ USAGE_SPOOL_DIR = env.str("USAGE_SPOOL_DIR", default=str(BASE_DIR / ".local" / "
 REDIS_URL = env.str("REDIS_URL")
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "leadagent.cache.ToleratedRedisCache",
         "LOCATION": REDIS_URL,
+        # A person waits for these seconds.
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
     }
 }
 
@@ -257,6 +259,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 2,
     "socket_timeout": 10,
     "visibility_timeout": 3600,
+    # Whoever saves a form does not wait for a broker that is away: the sweep finds what it was not told.
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.2,
 }
 CELERY_TIMEZONE = "UTC"
 # Beat sweeps whatever a lost nudge left behind: each of these is safe to run twice.

@@ -16,8 +16,8 @@ class OpenAI(OpenAIWireProvider):
     key_prefixes = ("sk-proj-", "sk-svcacct-", "sk-")
     offers_embeddings = True
     chat_models = (
-        ("gpt-5-mini", "good and inexpensive"),
         ("gpt-5", "best quality"),
+        ("gpt-5-mini", "good and inexpensive"),
         ("gpt-4o", "proven all-rounder"),
         ("gpt-4o-mini", "fast and cheap"),
     )

@@ -103,7 +103,12 @@ def add_lead(
     try:
         with transaction.atomic():
             lead, is_new = take_in(
-                inside.organization, form.cleaned_data, source=LeadSource.API, by=by, idempotency_key=idempotency_key
+                inside.organization,
+                form.cleaned_data,
+                source=LeadSource.API,
+                by=by,
+                idempotency_key=idempotency_key,
+                request=request,
             )
             if is_new:
                 nudge_run(lead.runs.get().pk)

@@ -53,7 +53,7 @@ def seed_demo() -> None:
         Membership.objects.get_or_create(organization=organization, user=user, defaults={"role": role})
     _person("support@demo.test", first_name="Su", last_name="Support", is_staff=True)
     admin = User.objects.get(email="admin@demo.test")
-    if settings.SANDBOX_ENABLED and not AIConfig.objects.filter(organization=organization).exists():
+    if settings.SANDBOX_ENABLED and not AIConfig.objects.filter(organization=organization, version__gt=0).exists():
         save_ai_config(
             organization,
             provider="openrouter",

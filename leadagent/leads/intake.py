@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 
 from django.db import IntegrityError, transaction
+from django.http import HttpRequest
 
 from leadagent.leads.models import Lead, LeadSource
-from leadagent.leads.workflow import start_run
+from leadagent.leads.workflow import create_run
+from leadagent.tenants import audit
 from leadagent.tenants.models import Organization, User
 
 FIELDS = ("name", "email", "company", "phone", "message")
@@ -22,11 +24,15 @@ def take_in(
     source: LeadSource,
     by: User | None = None,
     idempotency_key: str | None = None,
+    request: HttpRequest | None = None,
 ) -> tuple[Lead, bool]:
     """Store a lead and its first run; the lead, and whether it is new.
 
     `fields` are the cleaned values of `forms.LeadForm`. A key that was used before gives the
     lead it made then, or raises `IdempotencyConflict` when the contents differ.
+
+    The audit log hears of leads that a person or a token added; what strangers send by the
+    public form is in the list of leads, and would drown everything else.
     """
     values = {name: fields[name] for name in FIELDS}
     try:
@@ -34,7 +40,16 @@ def take_in(
             lead = Lead.objects.create(
                 organization=organization, source=source, idempotency_key=idempotency_key, **values
             )
-            lead = start_run(lead, by=by).lead
+            run = create_run(lead, by=by)
+            if source != LeadSource.FORM:
+                audit.record(
+                    "lead.created",
+                    organization=organization,
+                    actor=by,
+                    target=f"lead {lead.pk}",
+                    after={"source": source, "run": str(run.pk)},
+                    request=request,
+                )
     except IntegrityError:
         if idempotency_key is None:
             raise

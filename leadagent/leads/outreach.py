@@ -10,6 +10,7 @@ from email.utils import parseaddr
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
+from django.http import HttpRequest
 from django.utils import timezone
 
 from byok.fallback import Fallback
@@ -98,29 +99,35 @@ def create_draft(run: WorkflowRun, email: Email) -> EmailDraft:
     return draft
 
 
-def edit_draft(draft: EmailDraft, *, subject: str, body: str, by: User, version: int) -> EmailDraft:
+def edit_draft(
+    draft: EmailDraft, *, subject: str, body: str, by: User, version: int, request: HttpRequest | None = None
+) -> EmailDraft:
     """Save an edit made on top of `version`. Raises `DraftConflict` when that is no longer the newest."""
     with transaction.atomic():
-        _change(draft, version, subject=subject, body=body, by=by)
+        run, changed = _change(draft, version, subject=subject, body=body, by=by)
+        if changed:
+            _record("email.edited", run, draft, by=by, after={"changed": changed}, request=request)
     return EmailDraft.objects.get(pk=draft.pk)
 
 
-def approve_draft(draft: EmailDraft, *, subject: str, body: str, by: User, version: int) -> EmailDraft:
+def approve_draft(
+    draft: EmailDraft, *, subject: str, body: str, by: User, version: int, request: HttpRequest | None = None
+) -> EmailDraft:
     """Approve exactly the text that was on the person's screen; it is then ready for `send_draft`.
 
     Raises `DraftConflict`.
     """
     now = timezone.now()
     with transaction.atomic():
-        run = _change(draft, version, subject=subject, body=body, by=by)
+        run, changed = _change(draft, version, subject=subject, body=body, by=by)
         EmailDraft.objects.filter(pk=draft.pk).update(
             status=DraftStatus.SENDING, approved_by=by, approved_at=now, send_started_at=None, error_sentence=""
         )
-        audit.record("email.approved", organization=run.lead.organization, actor=by, target=f"email {draft.pk}")
+        _record("email.approved", run, draft, by=by, after={"changed": changed} if changed else None, request=request)
     return EmailDraft.objects.get(pk=draft.pk)
 
 
-def discard_draft(draft: EmailDraft, *, by: User, version: int) -> EmailDraft:
+def discard_draft(draft: EmailDraft, *, by: User, version: int, request: HttpRequest | None = None) -> EmailDraft:
     """Decide that nothing is sent; the run is done and the lead closed. Raises `DraftConflict`."""
     now = timezone.now()
     with transaction.atomic():
@@ -132,7 +139,7 @@ def discard_draft(draft: EmailDraft, *, by: User, version: int) -> EmailDraft:
             raise DraftConflict(EmailDraft.objects.get(pk=draft.pk))
         set_run(run, RunStatus.DONE, now)
         set_lead(run.lead, LeadStatus.CLOSED)
-        audit.record("email.discarded", organization=run.lead.organization, actor=by, target=f"email {draft.pk}")
+        _record("email.discarded", run, draft, by=by, request=request)
     return EmailDraft.objects.get(pk=draft.pk)
 
 
@@ -144,15 +151,38 @@ def discard_superseded(run: WorkflowRun) -> bool:
     return not EmailDraft.objects.filter(run=run, status=DraftStatus.SENDING).exists()
 
 
-def _change(draft: EmailDraft, version: int, *, subject: str, body: str, by: User) -> WorkflowRun:
-    """Save the text if `version` is still the newest; an unchanged text counts as a look, not an edit."""
+def _change(draft: EmailDraft, version: int, *, subject: str, body: str, by: User) -> tuple[WorkflowRun, list[str]]:
+    """Save the text if `version` is still the newest; the locked run, and the names of the fields that changed.
+
+    An unchanged text counts as a look, not an edit.
+    """
     subject, body = one_line(subject, limit=SUBJECT_LIMIT), clean(body)
     run = lock_run(draft.run_id)
     current = EmailDraft.objects.get(pk=draft.pk)
     if run is None or not current.is_editable or current.version != version:
         raise DraftConflict(current)
-    if (subject, body) != (current.subject, current.body):
+    changed = [name for name, text in (("subject", subject), ("body", body)) if text != getattr(current, name)]
+    if changed:
         EmailDraft.objects.filter(pk=draft.pk).update(
             subject=subject, body=body, edited_by=by, edited_at=timezone.now(), version=F("version") + 1
         )
-    return run
+    return run, changed
+
+
+def _record(
+    action: str,
+    run: WorkflowRun,
+    draft: EmailDraft,
+    *,
+    by: User,
+    after: dict[str, list[str]] | None = None,
+    request: HttpRequest | None,
+) -> None:
+    audit.record(
+        action,
+        organization=run.lead.organization,
+        actor=by,
+        target=f"email {draft.pk}",
+        after=after,
+        request=request,
+    )

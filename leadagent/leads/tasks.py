@@ -16,6 +16,7 @@ from celery import Task, shared_task
 from celery.signals import worker_init
 from django.db import transaction
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from leadagent.leads import indexing, sending, workflow
 from leadagent.leads.leases import claim_step
@@ -93,7 +94,8 @@ def _tell(task: "Task[Any, None]", *row_id: UUID, after: timedelta = timedelta(0
         return
     try:
         task.apply_async([str(one) for one in row_id], countdown=after.total_seconds() or None, retry=False)
-    except OperationalError:
+    except (OperationalError, RedisError, OSError):
+        # RedisError too: kombu hands on as they are what a full or read-only Redis answers.
         logger.warning("The broker did not take a nudge for %s %s; the sweep will", task.name, *row_id or ("",))
 
 

@@ -38,46 +38,42 @@ class RunConflict(Exception):
     """The run is not in a state where this can be done. The text is for the person who asked."""
 
 
-def start_run(lead: Lead, *, by: User | None = None) -> WorkflowRun:
+def start_run(lead: Lead, *, by: User | None = None, request: HttpRequest | None = None) -> WorkflowRun:
     """Start a new run for `lead`; a draft that still waits for approval is discarded for it.
 
     Raises `RunConflict` while another run is at work or its email is being sent.
     """
-    now = timezone.now()
     with transaction.atomic():
         locked = Lead.objects.select_for_update(no_key=True).get(pk=lead.pk)
         previous = locked.runs.filter(status__in=OPEN).first()
         if previous is not None:
-            _supersede(previous, now)
-        run = WorkflowRun.objects.create(
-            organization_id=locked.organization_id, lead=locked, created_by=by, created_at=now, updated_at=now
-        )
-        Step.objects.bulk_create(Step(run=run, name=name, position=i) for i, name in enumerate(STEPS, start=1))
-        set_lead(locked, LeadStatus.WORKING)
+            _supersede(previous, timezone.now())
+        run = create_run(locked, by=by)
+        after = {"lead": str(locked.pk)}
+        if previous is not None:
+            after["in_place_of"] = f"run {previous.pk}"
+        _record("run.started", run, by=by, after=after, request=request)
     return run
 
 
-def resume_run(run: WorkflowRun) -> WorkflowRun:
-    """Let a paused or failed run go on at the step that failed. Raises `RunConflict`."""
+def create_run(lead: Lead, *, by: User | None = None) -> WorkflowRun:
+    """A run with its steps, ready for a worker. The caller has locked the lead or just made it."""
     now = timezone.now()
+    run = WorkflowRun.objects.create(
+        organization_id=lead.organization_id, lead=lead, created_by=by, created_at=now, updated_at=now
+    )
+    Step.objects.bulk_create(Step(run=run, name=name, position=i) for i, name in enumerate(STEPS, start=1))
+    set_lead(lead, LeadStatus.WORKING)
+    return run
+
+
+def resume_run(run: WorkflowRun, *, by: User | None = None, request: HttpRequest | None = None) -> WorkflowRun:
+    """Let a paused or failed run go on at the step that failed. Raises `RunConflict`."""
     with transaction.atomic():
         locked = lock_run(run.pk)
-        if locked is None or not locked.may_resume:
-            raise RunConflict("This run is neither paused nor failed, so there is nothing to resume.")
-        if locked.lead.runs.filter(created_at__gt=locked.created_at).exists():
-            raise RunConflict("A newer run of this lead exists; this one stays as it is.")
-        locked.steps.exclude(status=StepStatus.SUCCEEDED).update(
-            status=StepStatus.PENDING,
-            attempts=0,
-            next_attempt_at=None,
-            error_code="",
-            error_sentence="",
-            on_platform=False,
-            platform_code="",
-            platform_reason="",
-        )
-        set_run(locked, RunStatus.QUEUED, now)
-        set_lead(locked.lead, LeadStatus.WORKING)
+        because = locked.error_code if locked is not None else ""
+        locked = _resume(locked)
+        _record("run.resumed", locked, by=by, after={"stopped_by": because}, request=request)
     return locked
 
 
@@ -111,10 +107,10 @@ def grant_platform(run: WorkflowRun, *, by: User, request: HttpRequest | None = 
             after={"operations": operations, "because": locked.error_code},
             request=request,
         )
-        return resume_run(locked)
+        return _resume(locked)
 
 
-def cancel_run(run: WorkflowRun) -> WorkflowRun:
+def cancel_run(run: WorkflowRun, *, by: User | None = None, request: HttpRequest | None = None) -> WorkflowRun:
     """Stop a run for good. A step at work notices at its next heartbeat. Raises `RunConflict`."""
     now = timezone.now()
     with transaction.atomic():
@@ -127,6 +123,7 @@ def cancel_run(run: WorkflowRun) -> WorkflowRun:
         set_run(locked, RunStatus.CANCELLED, now)
         # Nothing has been decided about the lead itself.
         set_lead(locked.lead, LeadStatus.NEW)
+        _record("run.cancelled", locked, by=by, after={"lead": str(locked.lead_id)}, request=request)
     return locked
 
 
@@ -153,6 +150,39 @@ def take_due_runs(*, limit: int = 200) -> list[UUID]:
 def note_nudge(*run_ids: UUID) -> None:
     """Remember that a worker is being told about these runs, so that the sweep leaves them alone for a while."""
     WorkflowRun.objects.filter(pk__in=run_ids).update(nudged_at=timezone.now())
+
+
+def _resume(locked: WorkflowRun | None) -> WorkflowRun:
+    if locked is None or not locked.may_resume:
+        raise RunConflict("This run is neither paused nor failed, so there is nothing to resume.")
+    if locked.lead.runs.filter(created_at__gt=locked.created_at).exists():
+        raise RunConflict("A newer run of this lead exists; this one stays as it is.")
+    locked.steps.exclude(status=StepStatus.SUCCEEDED).update(
+        status=StepStatus.PENDING,
+        attempts=0,
+        next_attempt_at=None,
+        error_code="",
+        error_sentence="",
+        on_platform=False,
+        platform_code="",
+        platform_reason="",
+    )
+    set_run(locked, RunStatus.QUEUED, timezone.now())
+    set_lead(locked.lead, LeadStatus.WORKING)
+    return locked
+
+
+def _record(
+    action: str, run: WorkflowRun, *, by: User | None, after: dict[str, str], request: HttpRequest | None
+) -> None:
+    audit.record(
+        action,
+        organization=run.lead.organization,
+        actor=by,
+        target=f"run {run.pk}",
+        after=after,
+        request=request,
+    )
 
 
 def _supersede(run: WorkflowRun, now: datetime) -> None:

@@ -23,7 +23,7 @@ from leadagent.tenants import (
     audit,
     organization_admin,  # noqa: F401  # registers the organisations
 )
-from leadagent.tenants.models import ApiToken, AuditEvent, Invitation, Membership, User
+from leadagent.tenants.models import ApiToken, AuditEvent, Invitation, Membership, Organization, User
 from leadagent.tenants.support import AuditedAdmin, ReadOnlyAdmin
 
 # The admin's own sign-in form would go round MFA and the sign-in limits.
@@ -98,10 +98,14 @@ class UserAdmin(AuditedAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         changed = [name for name in self.switches if name in form.changed_data]
         super().save_model(request, obj, form, change)
-        if changed:
+        if not changed:
+            return
+        # The admins of the person's organisations learn of it; support's own chain has all of them.
+        places = Organization.objects.filter(memberships__user=obj).order_by("pk")
+        for place in (None, *places):
             audit.record(
                 "support.user_changed",
-                organization=None,
+                organization=place,
                 target=obj.email,
                 before={name: form.initial[name] for name in changed},
                 after={name: form.cleaned_data[name] for name in changed},

@@ -8,6 +8,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from byok.ai_status import ai_status_of
+from byok.backfill import backfill_ai_config
 from byok.config import save_ai_config
 from leadagent.tenants.models import Organization, Role
 from tests.byok.keys import KEYS
@@ -111,6 +112,15 @@ def test_it_costs_one_query(organization: Organization, django_assert_num_querie
     with django_assert_num_queries(1):
         status = ai_status_of(organization)
     assert (status.provider, status.free_tier.used) == ("platform_default", 7)
+
+
+def test_the_backfills_row_is_no_choice(organization: Organization) -> None:
+    used(organization, 45)
+    before = ai_status_of(organization)
+    assert backfill_ai_config() == 1
+    assert ai_status_of(organization) == before
+    assert (before.on_platform, before.is_short, before.provider_label) == (True, True, "Platform AI")
+    assert CTA in leads_page(organization)
 
 
 def test_fragments_do_not_ask(organization: Organization, django_assert_num_queries: DjangoAssertNumQueries) -> None:

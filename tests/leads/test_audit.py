@@ -22,7 +22,7 @@ NO_KEY = StepFailure("invalid_key", "Save a new key.", permanent=True, needs_adm
 
 
 @pytest.fixture
-def browser(member: Membership, signed_in: SignIn) -> Client:
+def person(member: Membership, signed_in: SignIn) -> Client:
     """The member's, at a known address."""
     client = signed_in(member)
     client.defaults["REMOTE_ADDR"] = ADDRESS
@@ -44,8 +44,8 @@ def texts(draft: EmailDraft, **changed: str) -> dict[str, str]:
 # --- Leads --------------------------------------------------------------------------
 
 
-def test_a_lead_that_a_member_adds(browser: Client, member: Membership) -> None:
-    browser.post("/o/acme/leads/new/", LEAD)
+def test_a_lead_that_a_member_adds(person: Client, member: Membership) -> None:
+    person.post("/o/acme/leads/new/", LEAD)
 
     lead = Lead.objects.get()
     event = the_event("lead.created")
@@ -81,10 +81,10 @@ def test_what_strangers_send_by_the_public_form_does_not_fill_the_log(organizati
 # --- Runs ---------------------------------------------------------------------------
 
 
-def test_a_run_that_takes_another_ones_place(browser: Client, member: Membership) -> None:
+def test_a_run_that_takes_another_ones_place(person: Client, member: Membership) -> None:
     old = draft_under_review(organization=member.organization).run
     for _ in range(2):
-        browser.post(f"/o/acme/leads/{old.lead_id}/run/")
+        person.post(f"/o/acme/leads/{old.lead_id}/run/")
 
     new = WorkflowRun.objects.exclude(pk=old.pk).get()
     started = AuditEvent.objects.filter(action="run.started", actor=member.user)
@@ -93,21 +93,21 @@ def test_a_run_that_takes_another_ones_place(browser: Client, member: Membership
     ]
 
 
-def test_a_run_that_goes_on(browser: Client, member: Membership) -> None:
+def test_a_run_that_goes_on(person: Client, member: Membership) -> None:
     run = run_for(LeadFactory(organization=member.organization))
     fail_step(claimed(run), NO_KEY)
     for _ in range(2):
-        browser.post(f"/o/acme/runs/{run.pk}/resume/")
+        person.post(f"/o/acme/runs/{run.pk}/resume/")
 
     event = the_event("run.resumed")
     assert (event.organization, event.actor, event.target) == (member.organization, member.user, f"run {run.pk}")
     assert event.after == {"stopped_by": "invalid_key"}
 
 
-def test_a_run_that_is_stopped(browser: Client, member: Membership) -> None:
+def test_a_run_that_is_stopped(person: Client, member: Membership) -> None:
     run = run_for(LeadFactory(organization=member.organization))
     for _ in range(2):
-        browser.post(f"/o/acme/runs/{run.pk}/cancel/")
+        person.post(f"/o/acme/runs/{run.pk}/cancel/")
 
     event = the_event("run.cancelled")
     assert (event.organization, event.actor, event.target) == (member.organization, member.user, f"run {run.pk}")
@@ -116,20 +116,20 @@ def test_a_run_that_is_stopped(browser: Client, member: Membership) -> None:
 # --- Emails -------------------------------------------------------------------------
 
 
-def test_an_edit_names_the_fields_and_not_the_text(browser: Client, member: Membership) -> None:
+def test_an_edit_names_the_fields_and_not_the_text(person: Client, member: Membership) -> None:
     draft = draft_under_review(organization=member.organization)
     edited = texts(draft, body="Dear Ann, a quite unusual sentence.")
     for _ in range(2):
-        browser.post(f"/o/acme/drafts/{draft.pk}/save/", edited)
+        person.post(f"/o/acme/drafts/{draft.pk}/save/", edited)
 
     event = the_event("email.edited")
     assert (event.actor, event.target, event.after) == (member.user, f"email {draft.pk}", {"changed": ["body"]})
     assert "unusual" not in str(AuditEvent.objects.values_list())
 
 
-def test_saving_what_is_there_already_is_no_edit(browser: Client, member: Membership) -> None:
+def test_saving_what_is_there_already_is_no_edit(person: Client, member: Membership) -> None:
     draft = draft_under_review(organization=member.organization)
-    browser.post(f"/o/acme/drafts/{draft.pk}/save/", texts(draft))
+    person.post(f"/o/acme/drafts/{draft.pk}/save/", texts(draft))
 
     assert not AuditEvent.objects.filter(action="email.edited").exists()
 
@@ -138,21 +138,21 @@ def test_saving_what_is_there_already_is_no_edit(browser: Client, member: Member
     ("changed", "after"), [({}, None), ({"subject": "As seen"}, {"changed": ["subject"]})], ids=["as it was", "edited"]
 )
 def test_an_approval(
-    browser: Client, member: Membership, changed: dict[str, str], after: dict[str, list[str]] | None
+    person: Client, member: Membership, changed: dict[str, str], after: dict[str, list[str]] | None
 ) -> None:
     draft = draft_under_review(organization=member.organization)
     for _ in range(2):
-        browser.post(f"/o/acme/drafts/{draft.pk}/approve/", texts(draft, **changed))
+        person.post(f"/o/acme/drafts/{draft.pk}/approve/", texts(draft, **changed))
 
     event = the_event("email.approved")
     assert (event.organization, event.actor, event.after) == (member.organization, member.user, after)
     assert not AuditEvent.objects.filter(action="email.edited").exists()
 
 
-def test_a_discarded_email(browser: Client, member: Membership) -> None:
+def test_a_discarded_email(person: Client, member: Membership) -> None:
     draft = draft_under_review(organization=member.organization)
     for _ in range(2):
-        browser.post(f"/o/acme/drafts/{draft.pk}/discard/", {"version": draft.version})
+        person.post(f"/o/acme/drafts/{draft.pk}/discard/", {"version": draft.version})
 
     event = the_event("email.discarded")
     assert (event.organization, event.actor, event.target) == (member.organization, member.user, f"email {draft.pk}")
@@ -161,16 +161,16 @@ def test_a_discarded_email(browser: Client, member: Membership) -> None:
 # --- Documents ----------------------------------------------------------------------
 
 
-def test_the_life_of_a_document(browser: Client, member: Membership) -> None:
-    browser.post("/o/acme/knowledge/add/", {"title": "Prices", "content": "A quite unusual sentence."})
+def test_the_life_of_a_document(person: Client, member: Membership) -> None:
+    person.post("/o/acme/knowledge/add/", {"title": "Prices", "content": "A quite unusual sentence."})
     document = Document.objects.get()
     # Not while it is being prepared: nothing happens then.
-    browser.post(f"/o/acme/knowledge/{document.pk}/again/")
+    person.post(f"/o/acme/knowledge/{document.pk}/again/")
     index_document(document.pk)
     for _ in range(2):
-        browser.post(f"/o/acme/knowledge/{document.pk}/again/")
+        person.post(f"/o/acme/knowledge/{document.pk}/again/")
     for _ in range(2):
-        browser.post(f"/o/acme/knowledge/{document.pk}/delete/")
+        person.post(f"/o/acme/knowledge/{document.pk}/delete/")
 
     for action in ("document.added", "document.prepared_again", "document.deleted"):
         event = the_event(action)
@@ -180,7 +180,7 @@ def test_the_life_of_a_document(browser: Client, member: Membership) -> None:
     assert "unusual" not in str(AuditEvent.objects.values_list())
 
 
-def test_a_refused_document_leaves_none(browser: Client) -> None:
-    browser.post("/o/acme/knowledge/add/", {"title": "", "content": "Ten dollars."})
+def test_a_refused_document_leaves_none(person: Client) -> None:
+    person.post("/o/acme/knowledge/add/", {"title": "", "content": "Ten dollars."})
 
     assert not AuditEvent.objects.exists()

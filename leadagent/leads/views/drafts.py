@@ -26,7 +26,7 @@ def save(request: HtmxHttpRequest, draft_id: UUID) -> HttpResponse:
     if not form.is_valid():
         return render_detail(request, draft.run.lead, form=form, status=422)
     try:
-        edit_draft(draft, **form.cleaned_data, by=request.user)
+        edit_draft(draft, **form.cleaned_data, by=request.user, request=request)
     except DraftConflict as conflict:
         return _conflict(request, conflict.current, form)
     messages.success(request, "The draft is saved.")
@@ -42,7 +42,7 @@ def approve(request: HtmxHttpRequest, draft_id: UUID) -> HttpResponse:
         return render_detail(request, draft.run.lead, form=form, status=422)
     try:
         with transaction.atomic():
-            approve_draft(draft, **form.cleaned_data, by=request.user)
+            approve_draft(draft, **form.cleaned_data, by=request.user, request=request)
             nudge_email(draft.pk)
     except DraftConflict as conflict:
         return _conflict(request, conflict.current, form)
@@ -57,7 +57,7 @@ def discard(request: HtmxHttpRequest, draft_id: UUID) -> HttpResponse:
     if not form.is_valid():
         return _back(request, draft)
     try:
-        discard_draft(draft, by=request.user, version=form.cleaned_data["version"])
+        discard_draft(draft, by=request.user, version=form.cleaned_data["version"], request=request)
     except DraftConflict as conflict:
         return _conflict(request, conflict.current, None)
     messages.success(request, "The draft is discarded. Nothing was sent.")

@@ -61,7 +61,9 @@ def add(request: HtmxHttpRequest) -> HttpResponse:
     form = LeadForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
-            lead, _ = take_in(request.organization, form.cleaned_data, source=LeadSource.PAGE, by=request.user)
+            lead, _ = take_in(
+                request.organization, form.cleaned_data, source=LeadSource.PAGE, by=request.user, request=request
+            )
             nudge_run(lead.runs.get().pk)
         messages.success(request, f"{lead.name} is added, and the research has begun.")
         return redirect("leads:detail", request.organization.slug, lead.pk)

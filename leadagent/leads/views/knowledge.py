@@ -47,6 +47,7 @@ def add(request: HtmxHttpRequest) -> HttpResponse:
         document = add_document_to_knowledge_base(
             request.organization, form.cleaned_data["title"], form.cleaned_data["content"], created_by=request.user
         )
+        _record(request, "document.added", document.pk, document.title)
         nudge_document(document.pk)
     messages.success(request, f"“{document.title}” is added and being prepared for search.")
     return redirect("leads:knowledge", request.organization.slug)
@@ -96,6 +97,7 @@ def again(request: HtmxHttpRequest, document_id: UUID) -> HttpResponse:
     granted = "on_platform" in request.POST and bool(_grantable(request, [found]))
     with transaction.atomic():
         if indexing.ask_again(found, on_platform=granted):
+            _record(request, "document.prepared_again", found.pk, found.title)
             if granted:
                 _note_grant(request, f"document {found.pk}")
             nudge_document(found.pk)
@@ -112,8 +114,9 @@ def delete(request: HtmxHttpRequest, document_id: UUID) -> HttpResponse:
             request, "leads/document_delete.html", {"document": _row(request, found, found.embedding_model)}
         )
     with transaction.atomic():
-        audit.record("document.deleted", organization=request.organization, target=found.title, request=request)
-        found.delete()
+        # Of two who delete at once, one has deleted it.
+        if found.delete()[0]:
+            _record(request, "document.deleted", document_id, found.title)
     messages.success(request, f"“{found.title}” is deleted.")
     return redirect("leads:knowledge", request.organization.slug)
 
@@ -122,6 +125,16 @@ def _grantable(request: HtmxHttpRequest, documents: list[Document]) -> frozenset
     """After which of the documents' failures a person is to decide whether the platform's AI prepares them."""
     codes = {document.error_code for document in documents if document.status == DocumentStatus.FAILED}
     return frozenset(code for code in codes if operations_to_grant(request.organization, "embedding", code))
+
+
+def _record(request: HtmxHttpRequest, action: str, document_id: UUID, title: str) -> None:
+    audit.record(
+        action,
+        organization=request.organization,
+        target=title,
+        after={"document": str(document_id)},
+        request=request,
+    )
 
 
 def _note_grant(request: HtmxHttpRequest, target: str) -> None:

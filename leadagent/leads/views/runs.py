@@ -23,7 +23,7 @@ def start(request: HtmxHttpRequest, lead_id: UUID) -> HttpResponse:
     lead = get_object_or_404(request.organization.leads, pk=lead_id)
     try:
         with transaction.atomic():
-            run = start_run(lead, by=request.user)
+            run = start_run(lead, by=request.user, request=request)
             nudge_run(run.pk)
     except RunConflict as conflict:
         messages.warning(request, str(conflict))
@@ -37,7 +37,7 @@ def resume(request: HtmxHttpRequest, run_id: UUID) -> HttpResponse:
     run = _run(request, run_id)
     try:
         with transaction.atomic():
-            resume_run(run)
+            resume_run(run, by=request.user, request=request)
             nudge_run(run.pk)
     except RunConflict as conflict:
         messages.warning(request, str(conflict))
@@ -64,7 +64,7 @@ def cancel(request: HtmxHttpRequest, run_id: UUID) -> HttpResponse:
     """Stop a run for good."""
     run = _run(request, run_id)
     try:
-        cancel_run(run)
+        cancel_run(run, by=request.user, request=request)
     except RunConflict as conflict:
         messages.warning(request, str(conflict))
     return redirect("leads:detail", request.organization.slug, run.lead_id)
