@@ -22,8 +22,10 @@ help: ## List the commands
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info < (3, 13)))' 2>/dev/null || \
 		{ echo "Python 3.11 or 3.12 is needed: install it, or name it with PYTHON=/path/to/python3.11."; exit 2; } >&2
+	@# What is left there without its Python (compiled modules, a broken attempt) would stop uv.
+	@rm -rf $(VENV)
 	@if command -v uv >/dev/null; then \
-		uv venv --quiet --clear --python "$$(command -v $(PYTHON))" $(VENV); \
+		uv venv --quiet --python "$$(command -v $(PYTHON))" $(VENV); \
 	elif ! $(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1; then \
 		rm -rf $(VENV); \
 		echo "Python cannot make virtual environments here: install Debian's package python3-venv."; exit 2; \
