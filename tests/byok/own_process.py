@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import urlsplit
 
 from django.db import connection
 
@@ -15,11 +15,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 def start(*command: str, **environment: str) -> "subprocess.Popen[bytes]":
     """`manage.py` with the settings of this run; the test has to commit what the process shall see."""
-    given = connection.settings_dict
-    host = quote(given["HOST"] or "", safe="")
-    port = f":{given['PORT']}" if given["PORT"] else ""
-    password = f":{quote(given['PASSWORD'], safe='')}" if given["PASSWORD"] else ""
-    address = f"postgres://{given['USER']}{password}@{host}{port}/{given['NAME']}"
+    address = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
     return subprocess.Popen(
         [sys.executable, "manage.py", *command],
         cwd=_ROOT,
