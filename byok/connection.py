@@ -184,7 +184,7 @@ def _with_probe(
     if any(line.check in {"key", "kind"} and line.state not in {LineState.OK, LineState.WARNING} for line in lines):
         if any(line.state is LineState.FAILED for line in lines):
             return [*lines, say.probe_unmade("the key was not accepted", "Settle the key first.")]
-        return [*lines, say.probe_unmade("nothing is known about the key yet", "")]
+        return [*lines, say.probe_unmade("nothing is known about the key yet", "See what is said about the key.")]
     if any(line.check in {"credit", "expiry"} and line.state is LineState.FAILED for line in lines):
         return [*lines, say.probe_unmade("it would not be paid for", "Settle the credit or the expiry first.")]
     model = chat_models[0]

@@ -232,7 +232,7 @@ def model_unasked(check: str, model: str, *, refused: bool) -> ReportLine:
         _KINDS[check],
         LineState.UNKNOWN,
         f"{model} was not asked for, because {why}.",
-        "Settle the key first." if refused else "",
+        "Settle the key first." if refused else "See what is said about the key.",
         model=model,
     )
 
