@@ -52,7 +52,7 @@ class Value:
             case Unit.MEAN:
                 return f"{number:,.1f}"
             case Unit.DAYS:
-                return f"{number:,.1f} days" if number >= 2 else f"{float(number) * 24:,.1f} hours"
+                return _time_span(float(number) * 24 * 60)
             case Unit.USD:
                 return f"${number:,.2f}"
             case Unit.USD_EACH:
@@ -60,6 +60,15 @@ class Value:
             case Unit.MILLISECONDS | Unit.MICROSECONDS:
                 return f"{number:,.1f} {self.unit}"
         return f"{number:,.0f}"
+
+
+def _time_span(minutes: float) -> str:
+    """In the unit in which it is read most easily."""
+    if minutes < 1:
+        return "under a minute"
+    if minutes < 120:
+        return f"{minutes:,.0f} minutes" if round(minutes) != 1 else "1 minute"
+    return f"{minutes / 60:,.1f} hours" if minutes < 48 * 60 else f"{minutes / 60 / 24:,.1f} days"
 
 
 @dataclass(frozen=True, slots=True)

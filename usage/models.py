@@ -49,6 +49,8 @@ class UsageInbox(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["event_id"], name="usage_inbox_event")]
+        verbose_name = "usage event in the inbox"
+        verbose_name_plural = "usage inbox"
 
     def __str__(self) -> str:
         return f"{self.kind} {self.event_id}"
@@ -238,6 +240,7 @@ class AlertSent(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["organization", "month", "threshold"], name="one_alert_per_threshold")
         ]
+        verbose_name = "sent cost alert"
 
     def __str__(self) -> str:
         return f"{self.organization_id} {self.month:%Y-%m} {self.threshold}"

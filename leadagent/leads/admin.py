@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
-from django.db.models import Count, Model
+from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -32,6 +32,20 @@ class StepInline(_StepInline):
         return False
 
 
+class ErrorCodeFilter(admin.SimpleListFilter):
+    """The codes that runs have; the field's own filter would show a nameless link for runs without one."""
+
+    title = "error code"
+    parameter_name = "error_code"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[WorkflowRun]) -> list[tuple[str, str]]:
+        codes = WorkflowRun.objects.exclude(error_code="").order_by("error_code")
+        return [(code, code) for code in codes.values_list("error_code", flat=True).distinct()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[WorkflowRun]) -> QuerySet[WorkflowRun]:
+        return queryset.filter(error_code=self.value()) if self.value() else queryset
+
+
 @admin.register(Lead)
 class LeadAdmin(ReadOnlyAdmin):
     list_display = ("name", "company", "organization", "source", "status", "created_at")
@@ -45,7 +59,7 @@ class LeadAdmin(ReadOnlyAdmin):
 @admin.register(WorkflowRun)
 class WorkflowRunAdmin(ReadOnlyAdmin):
     list_display = ("id", "organization", "lead", "status", "error_code", "category", "created_at", "finished_at")
-    list_filter = ("status", "error_code", "category")
+    list_filter = ("status", ErrorCodeFilter, "category")
     search_fields = ("id", "lead__id", "lead__email")
     list_select_related = ("organization", "lead")
     ordering = ("-created_at",)

@@ -103,6 +103,9 @@ class Organization(models.Model):
 
     objects = OrganizationQuerySet.as_manager()
 
+    class Meta:
+        verbose_name = "organisation"
+
     def __str__(self) -> str:
         return self.name
 
@@ -199,6 +202,9 @@ class ApiToken(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "API token"
 
     def __str__(self) -> str:
         return f"{self.name} (…{self.last4})"

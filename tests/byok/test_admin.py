@@ -21,6 +21,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from byok.backfill import backfill_ai_config
 from byok.config import save_ai_config
 from byok.encryption import fingerprint
 from byok.models import Announcement, KeyUseDay, ProviderCredential, SealingSecret, SupersededKey
@@ -123,7 +124,7 @@ class Links(HTMLParser):
 
 
 def walk(client: Client) -> Iterator[tuple[str, int, str]]:
-    """Every admin page that links lead to, from the index on: lists, each filter, each row, each history."""
+    """Every admin page that links lead to, from the index on: lists, each filter's choices, each row, each history."""
     waiting, seen = list(STARTS), set(STARTS)
     # Every look makes one more event to look at.
     looks = re.compile(r"/admin/tenants/auditevent/(\d+)/")
@@ -137,7 +138,9 @@ def walk(client: Client) -> Iterator[tuple[str, int, str]]:
         links.feed(page)
         for link in links.found:
             there = urljoin(here, link).partition("#")[0]
-            asked = parse_qs(urlsplit(there).query)
+            # What a row's page was asked with is the way back to the list, and shows nothing more of the row.
+            there = there.partition("?_changelist_filters=")[0]
+            asked = parse_qs(urlsplit(there).query, keep_blank_values=True)
             # Two filters at once, or another order, show nothing that one does not.
             is_combined = len(asked) > 1 or "o" in asked
             is_left = not there.startswith("/admin/") or "/logout" in there or "/password_change" in there
@@ -164,7 +167,7 @@ def test_no_admin_page_shows_a_secret(secrets: list[str], *, superuser: bool) ->
     # At least one row of every model: nothing was walked past because it was empty.
     assert {address.split("/")[3] for address in rows} == {model._meta.model_name for model in admin.site._registry}
     assert len(histories) > 10
-    assert len([address for address in visited if "?" in address]) > 60
+    assert len([address for address in visited if "?" in address]) > 120
 
 
 # Columns that hold a secret, or say something about one; by the model that a list shows.
@@ -255,6 +258,9 @@ def test_autocomplete_answers_names_only(secrets: list[str]) -> None:
                     response = client.get(reverse("admin:autocomplete"), asked)
                     assert response.status_code in {200, 403, 404}
                     assert not any(secret in response.content.decode() for secret in secrets)
+                    if response.status_code != 200:
+                        # Refused for its column, before the term is looked at.
+                        break
 
 
 def test_bulk_acts_and_deleting_are_not_there(acme: Membership) -> None:
@@ -279,6 +285,15 @@ def test_one_page_answers_a_call(acme: Membership) -> None:
         "credential.replaced",
     ):  # fmt: skip
         assert shown in text, shown
+
+
+def test_the_backfills_row_is_nobodys_choice(acme: Membership) -> None:
+    quiet = MembershipFactory(organization__name="Globex").organization
+    backfill_ai_config()
+    page = staff(superuser=False).get(reverse("admin:tenants_organization_change", args=[quiet.pk]))
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page.content.decode()))
+    assert "Stored nobody has saved: platform default" in text
+    assert "Version 0 Updated by none Updated at none" in text
 
 
 def test_the_page_takes_the_same_queries_for_more_rows(acme: Membership, django_assert_max_num_queries: object) -> None:

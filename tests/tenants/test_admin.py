@@ -186,7 +186,7 @@ def test_a_list_of_one_organisation_is_a_look_at_it(
     other.get(where, {"q": "acme"})
     assert looks(organization) == ["list: memberships"] * 2
     support.get(reverse("admin:tenants_organization_changelist"), {"q": "admin@acme.test"})
-    assert looks(organization)[-1] == "list: organizations"
+    assert looks(organization)[-1] == "list: organisations"
     assert looks(outsider.organization) == []
 
 
@@ -198,7 +198,7 @@ def test_a_list_is_a_new_look_after_ten_minutes(
     for minutes in (0, 9, 11):
         with time_machine.travel(start + timedelta(minutes=minutes), tick=False):
             support.get(where, {"q": "acme"})
-    assert looks(organization) == ["list: api tokens"] * 2
+    assert looks(organization) == ["list: API tokens"] * 2
 
 
 def test_a_look_at_an_account_names_no_organisation(support: Client, rows: dict[str, int]) -> None:

@@ -125,3 +125,11 @@ def test_nobody_makes_them_without_end(newcomer: Client, monkeypatch: pytest.Mon
 def test_signed_out_one_signs_in_first() -> None:
     response = Client().post(reverse("tenants:create"), {"name": "Acme"})
     assert response.headers["Location"].startswith(reverse("account_login"))
+
+
+@pytest.mark.django_db
+def test_support_without_an_organisation_goes_to_its_own_place() -> None:
+    support = UserFactory(is_staff=True)
+    client = Client()
+    client.force_login(support)
+    assert client.get(reverse("home")).headers["Location"] == reverse("admin:index")

@@ -23,7 +23,8 @@ def home(request: HttpRequest) -> HttpResponse:
     if len(places) == 1:
         return redirect(places[0])
     if not places and not open_invitations_of(request.user).exists():
-        return redirect("tenants:create")
+        # Support staff have their own place and found no organisation.
+        return redirect("admin:index" if request.user.is_staff else "tenants:create")
     return organizations(request)
 
 
