@@ -60,6 +60,11 @@ class StoredKey:
         return self.row.status in REFUSED
 
     @property
+    def remedy(self) -> str:
+        """The words of the link to the key field, where only a key helps."""
+        return "Enter it below" if self.row.status == CredentialStatus.UNREADABLE else "Enter a new key"
+
+    @property
     def report(self) -> ConnectionReport | None:
         """The last capability report, where there was one."""
         return ConnectionReport.from_json(self.row.report) if self.row.report else None
@@ -128,8 +133,9 @@ def provider_label(provider: str) -> str:
 
 def current_setup_of(organization: Organization, config: EffectiveConfig) -> CurrentSetup:
     """One query and two per stored key, whatever is stored."""
-    # In the registry's order, and after it those of providers that were taken out of it: they can still be removed.
-    order = list(dict.fromkeys([*REGISTRY, *sorted(config.credentials)]))
+    # The one in use first: its actions follow its facts. Then in the registry's order, and after it those
+    # of providers that were taken out of it: they can still be removed.
+    order = list(dict.fromkeys([config.provider, *REGISTRY, *sorted(config.credentials)]))
     rows = [config.credentials[provider] for provider in order if provider in config.credentials]
     replaced = {
         kept.credential_id: kept

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from byok.config import CHAT_OPERATIONS, KEEP, OPERATIONS, EffectiveConfig, InvalidConfig, check_api_key
 from byok.misplaced_keys import RefusesMisplacedKeys
@@ -33,6 +35,15 @@ _OPENROUTER_FIELDS = ("openrouter_site_url", "openrouter_site_name")
 def _model_field(label: str, *, required: bool = False) -> forms.CharField:
     widget = forms.TextInput(attrs={"class": "mono", "autocomplete": "off", "spellcheck": "false"})
     return forms.CharField(required=required, max_length=200, label=label, widget=widget)
+
+
+def key_hint(entry: Provider) -> SafeString:
+    """Where a key of this provider is made and what it looks like."""
+    return format_html(
+        'Make one at <a href="https://{page}" target="_blank" rel="noopener">{page}</a>. It looks like {example}',
+        page=entry.key_page,
+        example=entry.key_example,
+    )
 
 
 class AIConfigForm(RefusesMisplacedKeys):
@@ -106,7 +117,7 @@ class AIConfigForm(RefusesMisplacedKeys):
         if self.entry is not None:
             key = self.fields["api_key"]
             key.label = f"{self.entry.label} API key"
-            key.help_text = f"Make one at {self.entry.key_page}. It looks like {self.entry.key_example}"
+            key.help_text = key_hint(self.entry)
             self.fields["chat_model"].error_messages["required"] = "Choose a chat model."
         for name in self._unshown():
             del self.fields[name]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.utils.html import format_html
 
 from byok.config import EffectiveConfig
+from byok.forms import key_hint
 from byok.misplaced_keys import RefusesMisplacedKeys
 from byok.models import PLATFORM_DEFAULT
 from byok.offered_models import ModelOption, find_model, search_models
@@ -39,17 +39,13 @@ class KeyForm(forms.Form):
     save_untested = forms.BooleanField(
         required=False,
         label="Save the key without its test",
-        help_text="It is tested again by itself within a day. Paste the key once more.",
+        help_text="It is tested again by itself within a day.",
     )
 
     def __init__(self, data: Any = None, *, entry: Provider, has_stored: bool) -> None:
         super().__init__(data)
         self.fields["api_key"].label = f"{entry.label} API key"
-        self.fields["api_key"].help_text = format_html(
-            'Make one at <a href="https://{page}" target="_blank" rel="noopener">{page}</a>. It looks like {example}',
-            page=entry.key_page,
-            example=entry.key_example,
-        )
+        self.fields["api_key"].help_text = key_hint(entry)
         self.fields["api_key"].required = not has_stored
         self.fields["api_key"].error_messages["required"] = f"Paste your {entry.label} key."
 

@@ -159,6 +159,7 @@ def settings_url(request: HtmxHttpRequest) -> str:
 def _around_the_form(request: HtmxHttpRequest, config: EffectiveConfig) -> dict[str, Any]:
     return {
         "setup": current_setup_of(request.organization, config),
+        "help_entries": list(REGISTRY.values()),
         "own_keys_enabled": byok_allowed(request.organization),
         "totals": get_total_cost_by_period(request.organization, *current_month()),
         "free_tier": free_tier_of(request.organization.pk),

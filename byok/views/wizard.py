@@ -26,7 +26,7 @@ from byok.provider_setup import setup_for
 from byok.providers import REGISTRY, Provider
 from byok.proving import KeyNotProved, prove_and_save
 from byok.reports import ConnectionReport, LineState
-from byok.views.page import SIGN_IN_AGAIN, key_prefixes
+from byok.views.page import SIGN_IN_AGAIN, key_prefixes, provider_of_key
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
@@ -123,6 +123,9 @@ def onboarding_key(request: HtmxHttpRequest, provider: str) -> HttpResponseBase:
         "confirm_url": "" if signed_in_recently(request) else confirm_identity_url(request.path),
         "steps": wizard_steps("key"),
     }
+    other = provider_of_key(str(form.data.get("api_key", "")).strip()) if form.is_bound else ""
+    if other and other != provider:
+        context["other"] = REGISTRY[other]
     status = 422 if form.is_bound else 200
     return render_page(request, "onboarding/key.html", context, partial="step", status=status)
 

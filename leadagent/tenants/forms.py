@@ -21,6 +21,7 @@ class OrganizationForm(forms.Form):
         label="Name",
         max_length=80,
         validators=[validate_name],
+        error_messages={"required": "Enter the organisation's name."},
         widget=forms.TextInput(attrs={"autocomplete": "organization", "autofocus": True}),
     )
     slug = forms.CharField(
@@ -54,7 +55,10 @@ class OrganizationForm(forms.Form):
 
 class InviteForm(forms.Form):
     email = forms.EmailField(
-        label="Email address", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"})
+        label="Email address",
+        max_length=254,
+        error_messages={"required": "Enter the address to invite."},
+        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )
     role = forms.ChoiceField(label="Role", choices=ROLE_CHOICES, initial=Role.MEMBER.value, widget=forms.RadioSelect)
 
@@ -74,6 +78,7 @@ class TokenForm(forms.Form):
         label="Name",
         max_length=80,
         validators=[validate_name],
+        error_messages={"required": "Enter a name, so that you know the token again."},
         help_text="What will use it, for example “Website form”.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )

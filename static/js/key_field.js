@@ -29,6 +29,8 @@
     if (!field || event.target !== inputOf(field)) return;
     const text = event.clipboardData.getData("text").trim().replace(/^["'`]+|["'`,;]+$/g, "").trim();
     event.preventDefault();
+    // A whole key takes the place of the one that was there, such as one that was just refused.
+    if ([...field.querySelectorAll("[data-key-prefix]")].some((data) => text.startsWith(data.value))) event.target.select();
     event.target.setRangeText(text, event.target.selectionStart, event.target.selectionEnd, "end");
     event.target.dispatchEvent(new Event("input", { bubbles: true }));
   });

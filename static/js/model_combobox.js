@@ -3,6 +3,7 @@
 {
   const WAIT_MS = 120;
   const waiting = new WeakMap();
+  const asking = new WeakMap();
 
   const parts = (input) => {
     const root = input.closest("[data-combobox]");
@@ -31,6 +32,7 @@
 
   const close = (input) => {
     clearTimeout(waiting.get(input));
+    asking.get(input)?.abort();
     const { list, status } = parts(input);
     input.setAttribute("aria-expanded", "false");
     input.removeAttribute("aria-activedescendant");
@@ -42,13 +44,21 @@
   // `whole`: everything, whatever the field holds; else what matches it. `then` gets the parts once the options are there.
   const open = async (input, { whole = false, then = () => {} } = {}) => {
     const combobox = parts(input);
-    const { root, list, status } = combobox;
+    const { root, list, status, facts } = combobox;
     const chosen = root.dataset.providerField && document.getElementById(root.dataset.providerField);
     const values = { provider: chosen ? chosen.value : root.dataset.provider, kind: root.dataset.kind, q: whole ? "" : input.value };
+    asking.get(input)?.abort();
+    const question = new AbortController();
+    asking.set(input, question);
     try {
-      await htmx.ajax("GET", `${root.dataset.url}?${new URLSearchParams(values)}`, { source: input, target: list, swap: "innerHTML" });
+      // Not by htmx, which tells the console of every question that a newer one took the place of.
+      const answer = await fetch(`${root.dataset.url}?${new URLSearchParams(values)}`, { headers: { "HX-Request": "true" }, signal: question.signal });
+      if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
+      const found = await answer.text();
+      if (question.signal.aborted) return;
+      list.innerHTML = found;
     } catch {
-      // A newer question took its place.
+      if (!question.signal.aborted) facts.textContent = "Suggestions could not be loaded. Any model's name can be typed.";
       return;
     }
     if (document.activeElement !== input || !list.children.length) return;

@@ -68,7 +68,7 @@ def test_both_sides_are_shown_and_yours_stays_in_the_form(
 def test_save_mine_saves_and_keep_theirs_leads_back(organization: Organization, client: Client) -> None:
     address = url("settings", organization)
     page = text(client.post(address, fields(version=1, chat_model="gpt-5-mini")))
-    assert re.search(rf'<a class="button" href="{address}">Keep theirs</a>', page)
+    assert re.search(rf'<a class="button" href="{address}">Keep what is saved</a>', page)
     [version] = re.findall(r'name="version" value="(\d+)"', page)
     assert version == "2"
     assert client.post(address, fields(version=version, chat_model="gpt-5-mini")).status_code == 302

@@ -10,6 +10,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from byok.ai_status import ai_status_of
 from byok.backfill import backfill_ai_config
 from byok.config import save_ai_config
+from byok.models import ProviderCredential
 from leadagent.tenants.models import Organization, Role
 from tests.byok.keys import KEYS
 from tests.byok.pages import client_of, text, url
@@ -84,6 +85,23 @@ def test_an_own_key_ends_the_notice_and_shows_the_badge(organization: Organizati
         page = text(client.get(reverse(name, args=[organization.slug])))
         assert "Unlimited" in page, name
         assert 'aria-label="Free AI requests"' not in page, name
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [("rejected", "Key refused"), ("unreadable", "Enter the key again"), ("no_credit", "No credit"), ("", "No key")],
+)
+def test_a_key_that_lets_no_call_through_is_not_called_unlimited(
+    organization: Organization, status: str, word: str
+) -> None:
+    save_ai_config(organization, provider="openai", chat_model="gpt-4o", api_key=KEYS["openai"])
+    ProviderCredential.objects.update(status=status) if status else ProviderCredential.objects.all().delete()
+    client = client_of(organization)
+    for name in ("leads:list", "usage:dashboard", "byok:settings", "byok:onboarding_done"):
+        page = text(client.get(reverse(name, args=[organization.slug])))
+        assert "Unlimited" not in page, name
+        assert status != "rejected" or word in page, name
+    assert ai_status_of(organization).trouble == word
 
 
 def test_where_own_keys_are_switched_off_nothing_is_promised(organization: Organization, settings: Settings) -> None:

@@ -9,7 +9,12 @@ from byok.config import CHAT_OPERATIONS
 from byok.offered_models import ModelOption, count_models, find_model, search_models
 from byok.pricing import get_pricing
 from byok.providers import REGISTRY
-from byok.recommendations import recommended_models, recommended_values
+from byok.recommendations import (
+    recommended_chat_model,
+    recommended_embedding_model,
+    recommended_models,
+    recommended_values,
+)
 from leadagent.tenants.models import Organization, Role
 from tests.byok.pages import client_of, text, url
 
@@ -104,8 +109,27 @@ def test_options_are_for_admins(organization: Organization, role: Role) -> None:
 
 @pytest.mark.django_db
 def test_a_browser_that_searches_sends_no_key(organization: Organization) -> None:
-    """The search is a GET: nothing of the form may be in its address."""
+    """The search is a GET: nothing of the form may be in its address. Our script names what it sends; htmx would add."""
     page = text(client_of(organization).get(url("settings", organization), {"provider": "openrouter"}))
     comboboxes = re.findall(r"<input[^>]*role=.combobox.[^>]*>", page)
     assert len(comboboxes) == 5
-    assert all('hx-params="none"' in field for field in comboboxes)
+    assert not [field for field in comboboxes if "hx-" in field]
+
+
+@pytest.mark.parametrize("provider", REGISTRY)
+def test_every_page_recommends_the_same_models(organization: Organization, provider: str) -> None:
+    """The table of recommendations, the list's first places, the form for a new provider and the wizard agree."""
+    entry = REGISTRY[provider]
+    listed = [name for name, _ in entry.chat_models]
+    assert listed[0] == recommended_chat_model(provider)
+    named = {line.option.id for line in recommended_models(provider) if line.operation in CHAT_OPERATIONS}
+    assert named <= set(listed)
+    assert recommended_embedding_model(provider) == (entry.embedding_models[0] if entry.offers_embeddings else "")
+    page = text(client_of(organization).get(url("settings", organization), {"provider": provider}))
+    assert re.search(rf'name="chat_model"[^>]*value="{re.escape(listed[0])}"', page)
+
+
+def test_old_names_of_openai_are_written_like_the_new_ones() -> None:
+    option = find_model("openai", "chat", "gpt-4o")
+    assert option is not None
+    assert option.name == "GPT-4o"

@@ -15,11 +15,11 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from byok import credentials, tasks
-from byok.config import save_ai_config
+from byok.config import OPERATIONS, save_ai_config
 from byok.credentials import KnownCredential
 from byok.errors import AIError, translated
 from byok.key_trouble import trouble_for
-from byok.models import ProviderCredential
+from byok.models import AIConfig, ProviderCredential
 from byok.notices import tell_admins
 from byok.resolver import get_model_for_tenant
 from leadagent.tenants.models import AuditEvent, Membership, Organization, Role
@@ -276,8 +276,8 @@ def page(client: Client, membership: Membership) -> str:
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        ("rejected", "OpenRouter refuses your key, for 3"),
-        ("unreadable", "Your OpenRouter key can no longer be opened"),
+        ("rejected", "OpenRouter has refused your key for 3"),
+        ("unreadable", "Your OpenRouter key can no longer be opened: it failed 3"),
         ("no_credit", "has nothing left to spend"),
     ],
 )
@@ -289,7 +289,7 @@ def test_everybody_sees_what_is_wrong_and_admins_where_to_mend_it(
     ProviderCredential.objects.update(refused_since=timezone.now() - timedelta(hours=3, minutes=5))
     html = page(client, MembershipFactory(organization=organization, role=role))
     assert words in html
-    link = f'<a class="banner-action" href="{reverse("byok:settings", args=["acme"])}">'
+    link = f'<a class="banner-action" href="{reverse("byok:settings", args=["acme"])}#update">'
     assert (link in html) is (role is Role.ADMIN)
     assert ("an admin" in html) is (role is not Role.ADMIN)
 
@@ -316,12 +316,76 @@ def test_no_banner_for_a_key_that_is_not_used(
     assert trouble_for(MembershipFactory()) is None
 
 
-def test_the_banner_costs_one_query(
+def test_the_banner_costs_one_query_and_with_trouble_three(
     organization: Organization, credential: ProviderCredential, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     membership = MembershipFactory(organization=organization)
-    refuse(credential)
     with django_assert_num_queries(1):
+        assert trouble_for(membership) is None
+    refuse(credential)
+    with django_assert_num_queries(3):
         trouble = trouble_for(membership)
     assert trouble is not None
     assert trouble.kind == "bad"
+
+
+def test_within_the_first_minute_it_was_just_now(organization: Organization, credential: ProviderCredential) -> None:
+    refuse(credential)
+    ProviderCredential.objects.update(refused_since=timezone.now() - timedelta(seconds=20))
+    trouble = trouble_for(MembershipFactory(organization=organization, role=Role.ADMIN))
+    assert trouble is not None
+    assert trouble.title == "OpenRouter refused your key just now."
+
+
+_ALL = "research, qualification, email drafts and embeddings"
+
+
+@pytest.mark.parametrize(
+    ("consents", "words"),
+    [
+        ({}, "AI work that needs it stops until you save a new one."),
+        (dict.fromkeys(OPERATIONS, "allow"), f"Until you save a new one, the platform's AI does {_ALL}, within the"),
+        (
+            {"research": "allow", "qualification": "allow", "email_generation": "ask"},
+            (
+                "Until you save a new one, the platform's AI does research and qualification, within the free requests. "
+                "A person has to agree first to email drafts. Stopped: embeddings."
+            ),
+        ),
+        (
+            {"research": "ask"},
+            (
+                "Until you save a new one, the platform's AI does research only once a person agrees. "
+                "Stopped: qualification, email drafts and embeddings."
+            ),
+        ),
+    ],
+)
+def test_the_banner_tells_what_goes_on_by_consent(
+    organization: Organization, credential: ProviderCredential, consents: dict[str, str], words: str
+) -> None:
+    config = AIConfig.objects.get(organization=organization)
+    config.fallback, config.embedding_provider, config.embedding_model = (
+        consents,
+        credential.provider,
+        "openai/text-embedding-3-small",
+    )
+    config.save()
+    refuse(credential)
+    trouble = trouble_for(MembershipFactory(organization=organization, role=Role.ADMIN))
+    assert trouble is not None
+    assert words in trouble.text
+
+
+def test_where_the_free_requests_are_used_up_the_platform_takes_nothing_over(
+    organization: Organization, credential: ProviderCredential, settings: Settings
+) -> None:
+    settings.FREE_TIER_REQUESTS = 0
+    AIConfig.objects.filter(organization=organization).update(fallback=dict.fromkeys(OPERATIONS, "allow"))
+    refuse(credential)
+    trouble = trouble_for(MembershipFactory(organization=organization))
+    assert trouble is not None
+    assert trouble.text == (
+        "AI work that needs it stops until an admin saves a new one. "
+        "The platform's free requests of this month are used up as well."
+    )

@@ -179,7 +179,8 @@ def test_with_own_keys_switched_off_nothing_is_saved(
     client.post(address, fields())
     settings.BYOK_ENABLED = False
     page = text(client.get(address))
-    assert "Own keys are not enabled" in page
+    assert page.count("switched off for now") == 1
+    assert "Own keys are not enabled" not in page, "it is said once"
     assert 'name="api_key"' not in page
     assert "sk-proj-••••••••••wxyz" in page
     posts = [address, url("change_form", organization), url("test_key", organization)]
@@ -432,3 +433,33 @@ def test_a_key_in_another_field_is_told_and_not_shown_again(
     tested = client.post(reverse("byok:test_key", args=[organization.slug]), fields(**{field: KEYS["anthropic"]}))
     assert KEYS["anthropic"] not in text(tested)
     assert all(KEYS["anthropic"] not in str(call) for call in asked.calls)
+
+
+def test_another_provider_without_embeddings_keeps_those_on_a_stored_key(
+    client: Client, organization: Organization, address: str
+) -> None:
+    """As the wizard does it: looking at Anthropic does not end the search in the knowledge base."""
+    client.post(address, fields("openrouter", embedding_model="openai/text-embedding-3-small"))
+    page = text(client.get(address, {"provider": "anthropic"}))
+    assert '<option value="openrouter" selected>' in page
+    assert re.search(r'name="embedding_model"[^>]*value="openai/text-embedding-3-small"', page)
+
+
+def test_the_key_in_use_is_the_first_of_several(client: Client, organization: Organization, address: str) -> None:
+    client.post(address, fields("openrouter"))
+    client.post(address, fields("anthropic", version=1))
+    page = text(client.get(address))
+    links = [url("remove_key", organization, name) for name in ("anthropic", "openrouter")]
+    assert page.index(links[0]) < page.index("Also stored: OpenRouter") < page.index(links[1])
+
+
+def test_a_new_key_is_not_called_optional(client: Client, address: str) -> None:
+    page = text(client.get(address, {"provider": "openai"}))
+    assert re.search(r"OpenAI API key</label>", page)
+
+
+def test_a_key_without_credit_is_no_good_news(client: Client, organization: Organization, asked: Asked) -> None:
+    asked.states["credit"] = LineState.FAILED
+    page = text(client.post(url("test_key", organization), fields(), headers=HTMX))
+    assert "calls with it are not paid for" in page
+    assert "This key can do what you chose" not in page

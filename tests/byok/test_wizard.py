@@ -1,5 +1,6 @@
 """The onboarding wizard: each step by itself, resumed, refused, without an own key, and switched off."""
 
+import re
 from typing import Any
 
 import pytest
@@ -430,3 +431,23 @@ def test_another_provider_starts_with_its_recommended_models_and_keeps_paid_embe
     assert setup_for(config, "anthropic")["embedding_model"] == "text-embedding-3-large"
     assert setup_for(config, "openrouter")["embedding_model"] == "openai/text-embedding-3-small"
     assert setup_for(config, "openai")["chat_model"] == "gpt-4o"
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "htmx"])
+def test_another_providers_key_has_a_way_to_its_step(
+    client: Client, organization: Organization, headers: dict[str, str]
+) -> None:
+    answer = client.post(url("onboarding_key", organization, "openai"), {"api_key": KEYS["anthropic"]}, headers=headers)
+    assert answer.status_code == 422
+    way = (
+        rf'<a class="button small" href="{url("onboarding_key", organization, "anthropic")}">Use Anthropic instead</a>'
+    )
+    assert re.search(way, text(answer))
+
+
+def test_a_refused_key_shows_no_badge_at_the_end(client: Client, organization: Organization) -> None:
+    with_key(organization)
+    ProviderCredential.objects.update(status="rejected")
+    page = text(client.get(url("onboarding_done", organization)))
+    assert "Unlimited" not in page
+    assert "Key refused" in page
