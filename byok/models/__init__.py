@@ -1,5 +1,7 @@
-"""Stored keys and the choice of provider and models, one configuration per organisation."""
+"""Stored keys, the choice of provider and models, and the catalog of models with their prices."""
 
+from byok.models.catalog import Capability, CatalogModel, ModelKind, Tier
+from byok.models.catalog_sync import CatalogChange, CatalogSync, ChangeKind, SyncOutcome
 from byok.models.choices import PLATFORM_DEFAULT, CredentialStatus, FallbackConsent, ProviderName, new_id
 from byok.models.config import AIConfig, Announcement
 from byok.models.credential import (
@@ -12,6 +14,7 @@ from byok.models.credential import (
     SupersededKey,
     superseded_binding,
 )
+from byok.models.prices import DatedPrice, PriceColumns
 
 __all__ = [
     "PLATFORM_DEFAULT",
@@ -20,13 +23,23 @@ __all__ = [
     "UNDO_LIFETIME",
     "AIConfig",
     "Announcement",
+    "Capability",
+    "CatalogChange",
+    "CatalogModel",
+    "CatalogSync",
+    "ChangeKind",
     "CredentialStatus",
+    "DatedPrice",
     "FallbackConsent",
     "KeyUseDay",
+    "ModelKind",
+    "PriceColumns",
     "ProviderCredential",
     "ProviderName",
     "SealingSecret",
     "SupersededKey",
+    "SyncOutcome",
+    "Tier",
     "new_id",
     "superseded_binding",
 ]

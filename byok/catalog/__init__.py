@@ -1,0 +1,1 @@
+"""Which models there are: packaged facts, what providers list, tiers, search."""
