@@ -384,6 +384,8 @@ STORAGES = {
 
 # --- Logs ---------------------------------------------------------------------------
 
+DEFAULT_EXCEPTION_REPORTER = "leadagent.error_reports.ErrorReporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "leadagent.error_reports.ErrorReportFilter"
 LOGGING = logging_config(level=env.str("LOG_LEVEL", default="INFO"), as_json=MODE == "production")
 
 if MODE == "test":
