@@ -26,11 +26,16 @@ class InvalidConfig(Exception):
         super().__init__(message)
 
 
+def is_key_shaped(value: object) -> bool:
+    """Whether a text holds what may be a key, ours or a provider's."""
+    return isinstance(value, str) and scrub(value) != value
+
+
 def refuse_key(field: str, text: str) -> None:
     """A name is one line of text, and no key: in the wrong field that would be stored, shown and sent as a name."""
     if not text.isprintable():
         raise InvalidConfig(field, "Use one line of plain text.")
-    if scrub(text) != text:
+    if is_key_shaped(text):
         raise InvalidConfig(field, "This looks like a key. A key belongs in the key field only.")
 
 

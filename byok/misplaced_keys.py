@@ -6,14 +6,24 @@ from typing import Any
 
 from django import forms
 
-from byok.config_values import InvalidConfig, refuse_key
+from byok.config_values import InvalidConfig, is_key_shaped, refuse_key
 
 
 class RefusesMisplacedKeys(forms.Form):
-    """Mixin: every text field but `api_key` refuses what has the shape of a key, and is rendered empty then."""
+    """Mixin: every field but `api_key` refuses what has the shape of a key, and is rendered empty then."""
+
+    def __init__(self, data: Any = None, **more: Any) -> None:
+        sent = {name: data.get(name) for name in data or ()}
+        # Taken out before anybody cleans or renders it: messages of fields quote what was sent.
+        self._misplaced = [name for name, value in sent.items() if name != "api_key" and is_key_shaped(value)]
+        super().__init__({**sent, **dict.fromkeys(self._misplaced, "")} if self._misplaced else data, **more)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        for name in self._misplaced:
+            if name in self.fields:
+                self.errors.pop(name, None)
+                self.add_error(name, "This looks like a key. A key belongs in the key field only.")
         for name, value in list(cleaned.items()):
             if name == "api_key" or not isinstance(value, str):
                 continue
@@ -21,5 +31,4 @@ class RefusesMisplacedKeys(forms.Form):
                 refuse_key(name, value)
             except InvalidConfig as error:
                 self.add_error(name, str(error))
-                self.data = {**{sent: self.data.get(sent) for sent in self.data}, self.add_prefix(name): ""}
         return cleaned

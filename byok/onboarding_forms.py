@@ -17,7 +17,7 @@ OTHER = "other"
 NONE = "none"
 
 
-class ChoiceForm(forms.Form):
+class ChoiceForm(RefusesMisplacedKeys):
     """Whose AI: the platform's, or one of the providers."""
 
     choice = forms.ChoiceField(

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from byok.config import ConfigConflict, EffectiveConfig, InvalidConfig, byok_allowed, get_ai_config
+from byok.config_values import is_key_shaped
 from byok.conflict import conflict_with
 from byok.forms import AIConfigForm
 from byok.key_test_limit import KeyTestsExhausted, count_key_test
@@ -70,7 +71,12 @@ def change_form(request: HtmxHttpRequest) -> HttpResponse:
     Without htmx this is `?provider=` or `?recommended=` of the page itself.
     """
     config = get_ai_config(request.organization)
-    typed = {name: value for name, value in request.POST.items() if isinstance(value, str) and name != "api_key"}
+    typed = {
+        name: value
+        for name, value in request.POST.items()
+        # A key in another field is as little sent back as one in its own.
+        if isinstance(value, str) and name != "api_key" and not is_key_shaped(value)
+    }
     form = form_of(request, config, provider=typed.get("provider", ""), typed=typed)
     if "recommended" in typed:
         form.initial.update(recommended_values(form.picked))
