@@ -6,8 +6,10 @@ every table, every key of Redis, and every command that Redis was ever sent (Cel
 sessions, cache).
 """
 
+import base64
 import json
 import re
+import secrets
 import subprocess
 import sys
 import threading
@@ -18,6 +20,8 @@ from typing import Any
 import httpx2
 import pytest
 import redis
+from django.core import signing
+from kombu.connection import Connection
 
 from tests.security.canary import PREFIXES, Canary, modes
 from tests.serving import REPOSITORY, Served, Visitor, serving, until
@@ -30,8 +34,9 @@ CHAT = {"openrouter": "openai/gpt-4o-mini", "openai": "gpt-4o-mini", "anthropic"
 class Listener:
     """Everything that Redis is told, from the moment the product is up."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, said: redis.Redis) -> None:
         self.commands: list[str] = []
+        self._said = said
         self._stop = threading.Event()
         self._client = client
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -47,6 +52,10 @@ class Listener:
                     return
 
     def stop(self) -> list[str]:
+        """Everything heard until now: the last thing said is waited for, so that nobody has stopped listening early."""
+        last = f"the listener still hears {secrets.token_hex(8)}"
+        self._said.echo(last)
+        until(lambda: any(last in command for command in reversed(self.commands)), "Redis' commands are heard")
         self._stop.set()
         return self.commands
 
@@ -60,7 +69,8 @@ class Recorded:
 
     def _note(self, response: httpx2.Response) -> None:
         response.read()
-        self.texts.append(f"{response.status_code} {response.url} {response.headers!r}\n{response.text}")
+        # Without what the visitor asked with: that is not the product's to tell.
+        self.texts.append(f"{response.status_code} {response.url.path} {response.headers!r}\n{response.text}")
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +108,7 @@ def walk_through_pages_and_api(served: Served, visitor: Visitor, canary: Canary)
             visitor._http.put("/api/ai-config", json={**body, "provider": _other(provider)}, headers=csrf)
             paths += 4
         unlimited(served)
+        paths += act_on_key(served, visitor, canary, provider)
         for wrong in ({"models": {"chat": canary.key(provider)}}, {"operation_models": {canary.key(provider): "x"}}):
             visitor._http.post("/api/ai-config", json={"provider": provider, **wrong}, headers=csrf)
             paths += 1
@@ -105,6 +116,37 @@ def walk_through_pages_and_api(served: Served, visitor: Visitor, canary: Canary)
         visitor._http.get("/api/ai-config", headers={"Authorization": f"Bearer {canary.key(provider)}"})
         paths += 2
     return paths
+
+
+def act_on_key(served: Served, visitor: Visitor, canary: Canary, provider: str) -> int:
+    """All else that the pages do with a key: the wizard, tests with and without htmx, and the acts on a stored one."""
+    own, settings = "/o/acme/onboarding/key/", "/o/acme/settings/ai/"
+    csrf = {"X-CSRFToken": visitor._http.cookies["csrftoken"], "Referer": served.address}
+    key, form = canary.key(provider), {"provider": provider, "chat_model": CHAT[provider]}
+    paths = 0
+    for typed in (canary.key(_other(provider)), canary.key(provider, "invalid"), key):
+        unlimited(served)
+        visitor.submit(f"{own}{provider}/", api_key=typed)
+        for headers in (csrf, {**csrf, "HX-Request": "true"}):
+            for where in ("test/", "form/"):
+                visitor._http.post(f"{settings}{where}", data={**form, "api_key": typed}, headers=headers)
+        paths += 5
+    unlimited(served)
+    # Pasted where a name belongs; and with a version that is not the latest, so that both sides are shown.
+    for field in ("chat_model", "embedding_model", "openrouter_site_name", "openrouter_site_url", "version"):
+        visitor.submit(settings, **{**form, "api_key": "", field: key})
+        visitor._http.post(f"{settings}form/", data={**form, field: key}, headers=csrf)
+        paths += 2
+    visitor.submit("/o/acme/onboarding/ai/", choice=key)
+    visitor.submit("/o/acme/onboarding/models/", chat_choice="other", chat_model=key, embedding=key)
+    visitor.get(f"{settings}models/?provider={provider}&q={key}")
+    paths += 3
+    visitor.submit(settings, **{**form, "api_key": key, "version": "1"})
+    for act in ("check", "undo", "remove"):
+        visitor.get(f"{settings}keys/{provider}/{act}/")
+        visitor.post(f"{settings}keys/{provider}/{act}/")
+        paths += 2
+    return paths + 1
 
 
 def _other(provider: str) -> str:
@@ -162,7 +204,7 @@ def sweep(served: Served, canary: Canary, answers: list[str], commands: list[str
 
 def test_a_marked_key_is_seen_nowhere(served: Served, record_property: Any) -> None:
     canary = Canary()
-    listener = Listener(served.redis())
+    listener = Listener(served.redis(), served.redis())
     with Visitor(served, "admin@demo.test") as visitor:
         recorded = Recorded(visitor)
         paths = walk_through_pages_and_api(served, visitor, canary)
@@ -202,6 +244,15 @@ def crawl_admin(support: Visitor) -> None:
             support.get(row)
 
 
+def celery_message(text: str) -> str:
+    """The body of a task with `text` as argument, as kombu's virtual transports (Redis' is one) hand it to a broker."""
+    connection: Any = Connection("memory://")  # type: ignore[no-untyped-call]
+    channel = connection.channel()
+    body, _ = channel.encode_body(json.dumps([[text], {}, {}]), channel.body_encoding)
+    connection.release()
+    return str(body)
+
+
 def test_the_sweep_finds_what_is_there(tmp_path: Path) -> None:
     """Without this the test above would prove little."""
     canary = Canary()
@@ -215,6 +266,10 @@ def test_the_sweep_finds_what_is_there(tmp_path: Path) -> None:
             repr(key.encode()),
             json.dumps({"k": key}),
             key.upper(),
+            key.encode().hex(),
+            signing.dumps({"key": key, "more": "x" * 200}, key="any", compress=True),
+            *(base64.b64encode(b"x" * before + key.encode()).decode() for before in range(3)),
+            celery_message(key),
         ):
             assert canary.seen_in(text), text
         assert not canary.seen_in(f"{PREFIXES[provider]}••••••••••{key[-4:]}")
