@@ -80,6 +80,21 @@ def set_up(window: Window, key: str = FIRST) -> Page:
     return page
 
 
+def test_a_key_in_the_model_search_is_in_no_address(wide: Window) -> None:
+    """Addresses stand in the logs of every server on the way."""
+    page = wide.open(f"{SETTINGS}?provider=openrouter")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    model = page.get_by_role("combobox", name="Chat model")
+    for key in (FIRST, f"  {ANTHROPIC}"):
+        model.fill(key)
+        page.wait_for_timeout(400)
+    model.fill("gemini-2.5 flash")
+    expect(page.locator("[data-combobox] [role=option]").first).to_contain_text("google/gemini-2.5-flash")
+    assert any("gemini" in url for url in asked)
+    assert not [url for url in asked if "sk-" in url]
+
+
 def test_a_model_is_chosen_by_keyboard(admin: Window, look: Look) -> None:
     page = admin.open(f"{SETTINGS}?provider=openrouter")
     model = page.get_by_role("combobox", name="Chat model")
