@@ -156,6 +156,7 @@ def save_ai_config(
     cost_alert: CostAlertChoice | None = None,
     version: int | None = None,
     report: ConnectionReport | None = None,
+    is_import: bool = False,
     actor: User | None = None,
     request: HttpRequest | None = None,
 ) -> AIConfig:
@@ -168,6 +169,7 @@ def save_ai_config(
     `operation_models`, `fallback`, `cost_alert`: None keeps what is stored.
     `version`: what the caller read; None saves whatever came in between.
     `report`: how the test of `api_key` went; it becomes the new key's state.
+    `is_import`: it was chosen elsewhere, which the audit log tells apart from a choice made here.
     Raises `InvalidConfig` and `ConfigConflict`; then nothing is saved.
     """
     values = validated_models(provider, chat_model, embedding_provider, embedding_model)
@@ -202,7 +204,7 @@ def save_ai_config(
         if cost_alert is not None:
             save_cost_alert(organization, cost_alert)
         audit.record(
-            "ai_config.saved",
+            "ai_config.imported" if is_import else "ai_config.saved",
             organization=organization,
             actor=actor,
             target=provider,

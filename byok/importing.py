@@ -172,7 +172,9 @@ class TenantImport:
         if not api_key or has_key(organization, provider, api_key):
             # None says that the provider is chosen without a key on purpose; there is none to remove.
             api_key = KEEP if _is_stored(organization, provider) else None
-        return save_ai_config(organization, **wanted.values, cost_alert=wanted.cost_alert, api_key=api_key)
+        return save_ai_config(
+            organization, **wanted.values, cost_alert=wanted.cost_alert, api_key=api_key, is_import=True
+        )
 
 
 def _is_stored(organization: Organization, provider: str) -> bool:

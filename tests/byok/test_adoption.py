@@ -29,11 +29,12 @@ from byok.adoption_page import NO_DATA, Unit, Value
 from byok.adoption_sums import RollupGroup
 from byok.backfill import backfill_ai_config
 from byok.config import save_ai_config
+from byok.importing import State, TenantImport
 from byok.models import AIConfig, ProviderCredential
-from leadagent.tenants import audit
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.fake_provider import MODELS
 from tests.byok.keys import KEYS
+from tests.byok.old_system import OLD_SECRET, tenant
 from tests.factories import MembershipFactory, OrganizationFactory, UserFactory
 from tests.usage.factories import finished, started, store
 from usage.models import AIUsage, FreeTierMonth, InboxKind, UsageDaily, UsageInbox
@@ -159,9 +160,8 @@ def test_time_to_first_configuration_counts_the_first_own_one_in_the_period() ->
         configure(organization, "openrouter", days_ago(1))
     before = organization_at(days_ago(60))
     configure(before, "openai", days_ago(59))
-    imported = organization_at(days_ago(5))
     with time_machine.travel(days_ago(4), tick=False):
-        audit.record("ai_config.imported", organization=imported, after={"provider": "openai"})
+        assert TenantImport(legacy_secret=bytes.fromhex(OLD_SECRET)).bring(1, tenant()).state is State.CREATED
 
     first = adoption(Period.last(30, today=TODAY)).first_configuration
 

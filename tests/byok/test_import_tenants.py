@@ -111,7 +111,7 @@ class TestWhatComesOver:
     def test_who_did_it_is_in_the_audit_log_without_secrets(self, written: Any) -> None:
         import_file(written(tenant(1)))
         events = list(AuditEvent.objects.order_by("pk"))
-        assert [event.action for event in events] == ["ai_config.saved", "credential.saved", "tenant.imported"]
+        assert [event.action for event in events] == ["ai_config.imported", "credential.saved", "tenant.imported"]
         assert {event.actor_label for event in events} == {"system"}
         assert events[-1].after == {
             "name": "Tenant 1",
