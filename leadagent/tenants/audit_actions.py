@@ -15,7 +15,7 @@ class Group(NamedTuple):
 
 
 GROUPS = (
-    Group("members", "Organisation and members", ("organization", "member", "invitation")),
+    Group("members", "Organisation and members", ("organization", "tenant", "member", "invitation", "announcement")),
     Group("accounts", "Sign-in and accounts", ("account",)),
     Group("access", "Refused attempts", ("access",)),
     Group("tokens", "API tokens", ("api_token",)),
@@ -38,14 +38,13 @@ LABELS = {
     "ai_config.backfilled": "AI configuration was set up for an existing organisation",
     "ai_config.imported": "AI configuration was brought over",
     "ai_config.saved": "Saved the AI configuration",
+    "announcement.sent": "Admins were told about own AI keys",
     "api_token.created": "Created an API token",
     "api_token.revoked": "Revoked an API token",
     "api_token.used": "API token was used for the first time that day",
     "audit.exported": "Downloaded the audit log",
-    "connection.checked": "Connection was checked",
     "connection.test_failed": "Connection test failed",
     "connection.tested": "Tested the connection",
-    "credential.imported": "Provider key was brought over",
     "credential.rechecked": "State of a provider key changed",
     "credential.rejected": "Provider refused the key",
     "credential.removed": "Removed a provider key",
@@ -72,13 +71,13 @@ LABELS = {
     "member.removed": "Removed a member",
     "member.role_changed": "Changed a member's role",
     "organization.created": "Created the organisation",
-    "organization.imported": "Organisation was brought over",
     "run.cancelled": "Cancelled a lead's run",
     "run.resumed": "Let a lead's run go on",
     "run.started": "Started a run for a lead",
     "support.recheck_asked": "Support asked for a check of a provider key",
     "support.user_changed": "Support changed an account's switches",
     "support.viewed": "Support looked at a record",
+    "tenant.imported": "Organisation was brought over",
     "usage.exported": "Downloaded usage",
 }
 

@@ -1,7 +1,9 @@
 """The audit page: what admins read, filter and download, and what nobody else does."""
 
+import ast
 import csv
 import io
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from html import unescape
@@ -18,6 +20,7 @@ from leadagent.tenants import audit
 from leadagent.tenants.audit_actions import GROUPS, LABELS, actions_of, label_of
 from leadagent.tenants.audit_log import PAGE
 from leadagent.tenants.models import ApiToken, AuditEvent, Membership, Organization
+from tests.serving import REPOSITORY
 from tests.tenants.audit_rows import chain_now, run, unguarded, write
 
 SignIn = Callable[[Membership], Client]
@@ -356,6 +359,25 @@ def test_a_download_is_named_and_not_kept(browser: Client, many: None) -> None:
 
 
 # --- Words --------------------------------------------------------------------------
+
+
+def recorded_actions() -> set[str]:
+    """Every action that the product names somewhere: a whole text of the form "what.happened"."""
+    found: set[str] = set()
+    for path in (path for package in ("leadagent", "byok", "usage") for path in (REPOSITORY / package).rglob("*.py")):
+        text = path.read_text()
+        # These name modules and tables.
+        is_other = "migrations" in path.parts or path.name in {"settings.py", "apps.py", "audit_actions.py"}
+        if "audit" in text and not is_other:
+            texts = (node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant))
+            found |= {value for value in texts if isinstance(value, str) and re.fullmatch(r"[a-z_]+\.[a-z_]+", value)}
+    return found
+
+
+def test_whatever_is_recorded_has_words_and_so_a_group() -> None:
+    recorded = recorded_actions()
+    assert {"credential.saved", "connection.test_failed", "member.role_changed", "tenant.imported"} <= recorded
+    assert recorded - LABELS.keys() == set()
 
 
 def test_every_known_action_belongs_to_one_group() -> None:
