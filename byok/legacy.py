@@ -42,7 +42,15 @@ def open_legacy_key(envelope: str, *, secret: bytes) -> str:
         raise KeyUnreadable("Its IV or its tag is not 16 bytes long.")
     if len(sealed) > MAX_KEY_BYTES:
         raise KeyUnreadable("It is too long to be a key.")
+    opened = _opened(secret, iv, sealed + tag)
+    if opened is None:
+        raise KeyUnreadable("It was changed, or sealed with another secret.")
+    return opened
+
+
+def _opened(secret: bytes, iv: bytes, sealed: bytes) -> str | None:
+    """None instead of an exception: a decoding error would stay behind ours, and holds what was opened."""
     try:
-        return AESGCM(secret).decrypt(iv, sealed + tag, None).decode()
+        return AESGCM(secret).decrypt(iv, sealed, None).decode()
     except (InvalidTag, UnicodeDecodeError):
-        raise KeyUnreadable("It was changed, or sealed with another secret.") from None
+        return None

@@ -103,15 +103,17 @@ def test_another_secret_does_not_open_it_and_the_error_tells_no_bytes() -> None:
     with pytest.raises(KeyUnreadable) as refused:
         open_legacy_key(FROM_NODE["openrouter"], secret=bytes(32))
     assert str(refused.value) == "It was changed, or sealed with another secret."
-    assert refused.value.__suppress_context__
+    assert refused.value.__context__ is None
 
 
 def test_what_is_no_text_is_unreadable() -> None:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     sealed = AESGCM(SECRET).encrypt(bytes(16), b"\xff\xfe", None)
-    with pytest.raises(KeyUnreadable):
+    with pytest.raises(KeyUnreadable) as refused:
         open_legacy_key(f"{'00' * 16}:{sealed[-16:].hex()}:{sealed[:-16].hex()}", secret=SECRET)
+    # A decoding error holds all the bytes that it could not decode.
+    assert refused.value.__context__ is None
 
 
 @pytest.mark.parametrize("text", ["", "0" * 63, "0" * 65, "0" * 128, "g" * 64, " ".join(["00"] * 22)])
