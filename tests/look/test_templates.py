@@ -75,9 +75,10 @@ def test_a_key_is_never_rendered() -> None:
     assert "secret" not in render('{% include "components/key_field.html" with field=form.api_key only %}', form=form)
 
 
-def test_a_meter_that_is_full_is_bad() -> None:
+def test_a_meter_warns_from_its_limit_on_and_is_bad_when_full() -> None:
     source = '{% include "components/meter.html" with id="m" label="Free" value=value max=50 text="t" high=40 only %}'
-    assert 'low="40" high="50" optimum="0"' in render(source, value=45)
+    assert 'low="40" high="50" optimum="0"' in render(source, value=39)
+    assert 'low="0.000001" high="50" optimum="0"' in render(source, value=40), "the limit itself counts as below it"
     assert 'low="0.000001" high="0.000001" optimum="0"' in render(source, value=50)
 
 
