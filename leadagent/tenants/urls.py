@@ -11,6 +11,7 @@ urlpatterns = [
     path("organizations/", home.organizations, name="organizations"),
     path("invitations/<str:token>/", invitations.invitation, name="invitation"),
     path("invitations/offered/<int:invitation_id>/accept/", invitations.accept_offered, name="invitation_accept"),
+    path("o/<slug:org>/", home.organization, name="organization"),
     path("o/<slug:org>/settings/members/", members.members, name="members"),
     path("o/<slug:org>/settings/members/<int:membership_id>/role/", members.member_role, name="member_role"),
     path("o/<slug:org>/settings/members/<int:membership_id>/remove/", members.member_remove, name="member_remove"),

@@ -27,6 +27,13 @@ def test_with_one_organisation_it_goes_there(admin: Membership, signed_in: SignI
     assert response.headers["Location"] == reverse("leads:list", args=["acme"])
 
 
+def test_the_bare_address_of_an_organisation_leads_to_its_work(
+    admin: Membership, outsider: Membership, signed_in: SignIn
+) -> None:
+    assert signed_in(admin).get("/o/acme/").headers["Location"] == reverse("leads:list", args=["acme"])
+    assert signed_in(outsider).get("/o/acme/").status_code == 404
+
+
 def test_with_several_it_asks(admin: Membership, signed_in: SignIn) -> None:
     MembershipFactory(user=admin.user, organization__name="Globex", organization__slug="globex")
     page = signed_in(admin).get(reverse("home")).content.decode()

@@ -8,9 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
+from leadagent.http import HtmxHttpRequest
+from leadagent.tenants.access import organization_view
 from leadagent.tenants.forms import OrganizationForm
 from leadagent.tenants.membership import open_invitations_of
-from leadagent.tenants.models import Membership, Organization, User
+from leadagent.tenants.models import Membership, Organization, Role, User
 from leadagent.tenants.onboarding import SlugTaken, TooManyOrganizations, create_organization, wizard_steps
 
 
@@ -26,6 +28,13 @@ def home(request: HttpRequest) -> HttpResponse:
         # Support staff have their own place and found no organisation.
         return redirect("admin:index" if request.user.is_staff else "tenants:create")
     return organizations(request)
+
+
+@organization_view(Role.VIEWER)
+@require_safe
+def organization(request: HtmxHttpRequest) -> HttpResponse:
+    """Whoever shortens an address lands at the organisation's work."""
+    return redirect(request.organization)
 
 
 @login_required
