@@ -22,6 +22,7 @@ from byok.key_test_limit import KeyTestsExhausted, count_key_test
 from byok.models import PLATFORM_DEFAULT, ProviderCredential
 from byok.offered_models import find_model
 from byok.onboarding_forms import OTHER, ChoiceForm, KeyForm, ModelsForm
+from byok.openrouter_connect import OPENROUTER
 from byok.provider_setup import setup_for
 from byok.providers import REGISTRY, Provider
 from byok.proving import KeyNotProved, prove_and_save
@@ -113,8 +114,8 @@ def onboarding_key(request: HtmxHttpRequest, provider: str) -> HttpResponseBase:
         "entry": entry,
         "about": ABOUT[provider],
         "credential": credential,
-        # One main button: connecting is it until there is a key or one was tried.
-        "is_first": credential is None and not form.is_bound,
+        # One main button: connecting is it, where it can be, until there is a key.
+        "connect_first": provider == OPENROUTER and credential is None,
         "report": report,
         # The first sentence stands at the field already; the others are shown as well.
         "is_mixed": report is not None and sum(line.state is LineState.FAILED for line in report.lines) > 1,
