@@ -69,7 +69,12 @@ class AIConfigForm(RefusesMisplacedKeys):
     fallback_qualification = forms.ChoiceField(required=False, choices=FallbackConsent.choices, label="Qualification")
     fallback_email_generation = forms.ChoiceField(required=False, choices=FallbackConsent.choices, label="Email drafts")
     fallback_embedding = forms.ChoiceField(required=False, choices=FallbackConsent.choices, label="Embeddings")
-    openrouter_site_url = forms.URLField(required=False, assume_scheme="https", label="Site address")
+    openrouter_site_url = forms.URLField(
+        required=False,
+        assume_scheme="https",
+        label="Site address",
+        error_messages={"invalid": "Enter a web address, for example https://acme.example."},
+    )
     openrouter_site_name = forms.CharField(required=False, max_length=80, label="Site name")
     alert_enabled = forms.BooleanField(required=False, label="Send an email when a month's cost passes a sum")
     alert_threshold = forms.DecimalField(

@@ -120,7 +120,7 @@ def check_chosen(
     """
     chosen = _chosen(get_ai_config(organization), values)
     for name in chosen.chat:
-        refuse_key(_field_of(name, "chat_model", values), name)
+        refuse_key(field_of_model(name, "chat_model", values), name)
     refuse_key("embedding_model", chosen.embedding)
     return test_ai_connection(
         values["provider"],
@@ -184,12 +184,12 @@ def _look_for_new_models(
     report = check_chosen(organization, values, api_key=api_key)
     note_test(organization, report, last4=credential.last4, actor=actor, request=request)
     for line in report.refused_models():
-        raise InvalidConfig(_field_of(line.model, line.check, values), f"{line.text} {line.next_step}".strip())
+        raise InvalidConfig(field_of_model(line.model, line.check, values), f"{line.text} {line.next_step}".strip())
     return report
 
 
-def _field_of(model: str, check: str, values: Mapping[str, Any]) -> str:
-    """The field in which a model was named."""
+def field_of_model(model: str, check: str, values: Mapping[str, Any]) -> str:
+    """The field of the configuration in which a model was named; `check` and `model` are a report line's."""
     if check == "embedding_model" or (values.get("chat_model") or "").strip() == model:
         return check
     for operation, name in (values.get("operation_models") or {}).items():

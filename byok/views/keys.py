@@ -73,7 +73,8 @@ def _test(request: HtmxHttpRequest, form: AIConfigForm) -> TestOutcome:
         count_key_test(request.organization, who=f"user:{request.user.pk}")
         api_key = typed or _opened(stored)
     except InvalidConfig as invalid:
-        other = provider_of_key(typed)
+        # With scripts the key field offers it already.
+        other = "" if request.htmx else provider_of_key(typed)
         return TestOutcome(refusal=str(invalid), other_provider=other if other != provider else "", status=422)
     except KeyTestsExhausted as exhausted:
         return TestOutcome(refusal=str(exhausted), status=429, retry_after=exhausted.retry_after)

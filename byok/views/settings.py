@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
-from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -16,7 +18,7 @@ from byok.config_values import is_key_shaped
 from byok.conflict import conflict_with
 from byok.forms import AIConfigForm
 from byok.key_test_limit import KeyTestsExhausted, count_key_test
-from byok.proving import KeyNotProved, Saved, prove_and_save
+from byok.proving import KeyNotProved, Saved, field_of_model, prove_and_save
 from byok.recommendations import recommended_values
 from byok.views.guards import NOT_ENABLED, where_own_keys_are_enabled
 from byok.views.page import (
@@ -56,7 +58,7 @@ def ai_settings(request: HtmxHttpRequest) -> HttpResponse:
     if not signed_in_recently(request):
         form.add_error(None, SIGN_IN_AGAIN)
     if not form.is_valid():
-        return render_settings(request, form, outcome=_other_providers_key(form), status=422)
+        return render_settings(request, form, outcome=_other_providers_key(request, form), status=422)
     return _save(request, form, config)
 
 
@@ -83,8 +85,10 @@ def change_form(request: HtmxHttpRequest) -> HttpResponse:
     return render_settings(request, form)
 
 
+@sensitive_variables("values")
 def _save(request: HtmxHttpRequest, form: AIConfigForm, config: EffectiveConfig) -> HttpResponse:
     """Save a valid form; what cannot be saved is told at the field where it was given, and nothing is lost."""
+    values = form.values()
     try:
         if form.cleaned_data["version"] != config.version:
             # Nobody is asked about a key that cannot be saved anyway.
@@ -93,7 +97,7 @@ def _save(request: HtmxHttpRequest, form: AIConfigForm, config: EffectiveConfig)
             count_key_test(request.organization, who=f"user:{request.user.pk}")
         saved = prove_and_save(
             request.organization,
-            form.values(),
+            values,
             save_untested=bool(form.cleaned_data.get("save_untested")),
             actor=request.user,
             request=request,
@@ -108,9 +112,11 @@ def _save(request: HtmxHttpRequest, form: AIConfigForm, config: EffectiveConfig)
     except KeyNotProved as failed:
         outcome = _not_kept(form, failed)
         form.add_error("api_key", "This key is not saved: see what the test found.")
+        for line in failed.report.refused_models():
+            form.add_error(field_of_model(line.model, line.check, values), f"{line.text} {line.next_step}".strip())
         return render_settings(request, form, outcome=outcome, status=422)
     except ConfigConflict:
-        return _show_both_sides(request, form)
+        return _show_both_sides(request, form, values)
     _tell(request, saved, with_new_key=bool(form.cleaned_data.get("api_key")))
     if request.htmx:
         return HttpResponseClientRedirect(settings_url(request))
@@ -140,17 +146,18 @@ def _not_kept(form: AIConfigForm, failed: KeyNotProved) -> TestOutcome:
     )
 
 
-def _other_providers_key(form: AIConfigForm) -> TestOutcome | None:
-    """An offer to change the provider, where the key is another's."""
-    if "api_key" not in form.errors:
+def _other_providers_key(request: HtmxHttpRequest, form: AIConfigForm) -> TestOutcome | None:
+    """An offer to change the provider, where the key is another's. With scripts the key field makes it."""
+    if "api_key" not in form.errors or request.htmx:
         return None
     other = provider_of_key(str(form.data.get("api_key", "")).strip())
     return TestOutcome(other_provider=other) if other and other != form.picked else None
 
 
-def _show_both_sides(request: HtmxHttpRequest, form: AIConfigForm) -> HttpResponse:
+@sensitive_variables("values")
+def _show_both_sides(request: HtmxHttpRequest, form: AIConfigForm, values: dict[str, Any]) -> HttpResponse:
     theirs = get_ai_config(request.organization)
-    conflict = conflict_with(request.organization, theirs, cost_alert_of(request.organization), form.values())
+    conflict = conflict_with(request.organization, theirs, cost_alert_of(request.organization), values)
     # The next save is made in the knowledge of the current one.
     form.show_version(theirs.version)
     return render_settings(request, form, conflict=conflict, status=409)

@@ -4,6 +4,8 @@
   const fieldOf = (node) => node instanceof Element ? node.closest("[data-key-field]") : null;
   const inputOf = (field) => field.querySelector("input");
 
+  const keyOf = (name) => `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name} key`;
+
   const conceal = (field) => {
     const button = field.querySelector("[data-key-reveal]");
     inputOf(field).type = "password";
@@ -15,10 +17,11 @@
     const value = inputOf(field).value;
     const match = [...field.querySelectorAll("[data-key-prefix]")].find((data) => value.startsWith(data.value));
     const chosen = line.dataset.provider;
-    if (!match) line.textContent = "";
-    else if (chosen && chosen !== match.textContent) {
-      line.textContent = `This looks like a key of ${match.textContent}, not of ${chosen}.`;
-    } else line.textContent = `This looks like a key of ${match.textContent}.`;
+    const sentence = match ? `This looks like ${keyOf(match.textContent)}` : "";
+    // The error below the field may say it already.
+    if (!match || field.querySelector(".field-error")?.textContent.includes(sentence)) line.textContent = "";
+    else if (chosen && chosen !== match.textContent) line.textContent = `${sentence}, not ${keyOf(chosen)}.`;
+    else line.textContent = `${sentence}.`;
     for (const link of field.querySelectorAll("[data-key-switch]")) {
       link.hidden = !match || !chosen || match.textContent === chosen || match.textContent !== link.dataset.keySwitch;
     }

@@ -95,11 +95,22 @@ def test_what_cannot_be_tested_is_told_without_asking(
 
 
 def test_another_providers_key_offers_that_provider(organization: Organization, client: Client) -> None:
+    for name in ("test_key", "settings"):
+        page = text(client.post(url(name, organization), fields(api_key=KEYS["anthropic"])))
+        result = page[page.index('id="test-result"') :]
+        assert 'data-choose-provider="anthropic"' in result
+        assert "Use Anthropic instead" in result
+
+
+def test_beside_a_key_field_that_offers_that_provider_itself_it_is_not_offered_twice(
+    organization: Organization, client: Client
+) -> None:
     part = text(client.post(url("test_key", organization), fields(api_key=KEYS["anthropic"]), headers=HTMX))
-    assert 'data-choose-provider="anthropic"' in part
-    assert "Use Anthropic instead" in part
-    saved = text(client.post(url("settings", organization), fields(api_key=KEYS["openrouter"])))
-    assert 'data-choose-provider="openrouter"' in saved[saved.index('id="test-result"') :]
+    assert "This looks like an Anthropic key" in part
+    assert "data-choose-provider" not in part
+    form = text(client.post(url("settings", organization), fields(api_key=KEYS["anthropic"]), headers=HTMX))
+    assert "data-choose-provider" not in form[form.index('id="test-result"') :]
+    assert "data-key-switch" in form
 
 
 def test_the_eleventh_test_in_ten_minutes_is_refused(organization: Organization, client: Client, asked: Asked) -> None:

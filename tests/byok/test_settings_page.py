@@ -93,7 +93,7 @@ def test_an_empty_key_keeps_the_stored_one(organization: Organization, client: C
         ({"version": "x"}, ""),
         ({"embedding_provider": "openrouter"}, ""),
         ({"provider": "openrouter", "api_key": KEYS["openrouter"], "chat_model": "gpt-4o"}, "vendor/model"),
-        ({**fields("openrouter"), "openrouter_site_url": "not an address"}, "Enter a valid URL"),
+        ({**fields("openrouter"), "openrouter_site_url": "not an address"}, "Enter a web address, for example"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -320,6 +320,33 @@ def test_a_key_that_is_refused_is_not_saved_and_the_old_one_stays_in_force(
         assert NEW not in page
     assert ProviderCredential.objects.get().last4 == "wxyz"
     assert get_ai_config(organization).chat_model == "gpt-4o"
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"chat_model": "gpt-9"}, "chat_model"),
+        ({"model_research": "gpt-9"}, "model_research"),
+        ({"embedding_model": "gpt-9"}, "embedding_model"),
+    ],
+    ids=str,
+)
+def test_a_model_that_a_new_key_does_not_reach_is_told_at_its_field(
+    client: Client, address: str, asked: Asked, changed: dict[str, str], field: str
+) -> None:
+    asked.states["gpt-9"] = LineState.FAILED
+    page = text(client.post(address, fields(**changed), headers=HTMX))
+    assert f'id="id_{field}_error"' in page
+    assert 'id="id_api_key_error"' in page
+    assert not ProviderCredential.objects.exists()
+
+
+def test_a_removed_key_leaves_a_way_to_the_next(organization: Organization, client: Client, address: str) -> None:
+    client.post(address, fields())
+    client.post(reverse("byok:remove_key", args=[organization.slug, "openai"]))
+    setup = text(client.get(address)).split('id="current-setup"')[1].split("</section>")[0]
+    assert "No key" in setup
+    assert 'href="#id_api_key"' in setup
 
 
 def test_a_key_that_could_not_be_tested_is_saved_when_a_person_says_so(

@@ -72,7 +72,7 @@ def test_the_key_field(as_admin: Visit) -> None:
         }"""
     )
     expect(field).to_have_value("sk-or-v1-0123")
-    expect(page.get_by_text("This looks like a key of OpenRouter, not of OpenAI.")).to_be_visible()
+    expect(page.get_by_text("This looks like an OpenRouter key, not an OpenAI key.")).to_be_visible()
     expect(field).to_have_attribute("type", "password")
     show.click()
     expect(field).to_have_attribute("type", "text")
@@ -80,7 +80,7 @@ def test_the_key_field(as_admin: Visit) -> None:
     page.get_by_role("textbox", name="Company").focus()
     expect(field).to_have_attribute("type", "password")
     field.fill("sk-ant-api03-0123")
-    expect(page.get_by_text("This looks like a key of Anthropic, not of OpenAI.")).to_be_visible()
+    expect(page.get_by_text("This looks like an Anthropic key, not an OpenAI key.")).to_be_visible()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("alert").filter(has_text="There is a problem")).to_be_visible()
     assert "sk-ant-api03-0123" not in page.content(), "a key that came back with errors is not in the page"
