@@ -93,7 +93,7 @@ def test_from_sign_up_to_unlimited(
     page.wait_for_url("**/onboarding/key/openrouter/")
     _paste(page, REFUSED)
     expect(page.locator("#id_api_key_error")).to_contain_text("OpenRouter refused this key (401)")
-    expect(page.get_by_label("OpenRouter API key")).to_have_value("")
+    expect(page.get_by_label("OpenRouter API key")).to_have_value(REFUSED)
     look("key-refused")
     _paste(page, KEY)
     page.wait_for_url("**/onboarding/models/")
