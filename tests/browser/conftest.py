@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Response, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Response, sync_playwright
 
 from tests import chromium
 from tests.serving import Served, serving
@@ -48,7 +48,12 @@ class Window:
 
     def _note_body(self, response: Response) -> None:
         if "text/html" in response.headers.get("content-type", "") and response.status < 300:
-            self.bodies.append(response.text())
+            try:
+                self.bodies.append(response.text())
+            except Error as error:
+                # A fragment that was on its way when its page was left was shown to nobody.
+                if "navigated away" not in error.message:
+                    raise
 
 
 @pytest.fixture(scope="session")
