@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
+from byok import catalog_admin  # noqa: F401  # registers its pages
 from byok.models import AIConfig, Announcement, KeyUseDay, ProviderCredential, SealingSecret, SupersededKey
 from byok.support import credential_facts, report_rows
 from leadagent.tenants import audit

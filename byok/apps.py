@@ -1,6 +1,7 @@
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models.signals import post_migrate
 
 
 class ByokConfig(AppConfig):
@@ -9,10 +10,12 @@ class ByokConfig(AppConfig):
 
     def ready(self) -> None:
         from byok import checks  # noqa: F401  # registers them
+        from byok.catalog.loading import load_after_migrate
         from byok.encryption import check_key_ring
         from byok.providers import REGISTRY
 
         check_key_ring()
+        post_migrate.connect(load_after_migrate, sender=self)
         try:
             REGISTRY[settings.PLATFORM_PROVIDER].check_model(settings.PLATFORM_CHAT_MODEL)
         except ValueError as exc:

@@ -96,7 +96,7 @@ def _send(
             )
         )
         try:
-            body = _read(response, deadline)
+            body = read_bounded(response, deadline)
         finally:
             response.close()
     except (httpx2.ConnectError, httpx2.ConnectTimeout) as exc:
@@ -114,7 +114,7 @@ def _send(
     return response.status_code, kept, body.replace(api_key.encode(), b"[key removed]")
 
 
-def _read(response: httpx2.Response, deadline: float) -> bytes | _Failed:
+def read_bounded(response: httpx2.Response, deadline: float) -> bytes | _Failed:
     """The whole body, as long as it is neither too large nor dripping past the deadline."""
     body = bytearray()
     for chunk in cast("httpx2.SyncByteStream", response.stream):

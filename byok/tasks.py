@@ -3,7 +3,11 @@
 from celery import shared_task
 from django.utils import timezone
 
-from byok import key_use, notices, rechecking, secret_age, stored_keys
+from byok import catalog_notices, key_use, notices, rechecking, secret_age, stored_keys
+from byok.catalog.loading import load_packaged
+from byok.catalog.own_models import sync_due_own_models
+from byok.catalog.popularity import count_popularity
+from byok.catalog.syncing import sync_openrouter
 
 
 @shared_task(name="byok.tasks.recheck_keys")
@@ -34,3 +38,23 @@ def drop_superseded_keys() -> None:
 def remind_of_secret_age() -> None:
     """Note the encryption secret in use, and remind the operators when it is old."""
     secret_age.remind_operators()
+
+
+@shared_task(name="byok.tasks.sync_catalog")
+def sync_catalog() -> None:
+    """Take in what the packaged facts and OpenRouter's list tell since yesterday, and count what is used."""
+    load_packaged()
+    sync_openrouter()
+    count_popularity()
+
+
+@shared_task(name="byok.tasks.sync_own_models")
+def sync_own_models() -> None:
+    """Look for fine-tuned models where a key is new, or was not looked at for a day."""
+    sync_due_own_models()
+
+
+@shared_task(name="byok.tasks.tell_of_catalog_changes")
+def tell_of_catalog_changes() -> None:
+    """Tell admins, once, of new prices and last days of models that they use."""
+    catalog_notices.tell_of_changes()

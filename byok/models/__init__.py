@@ -1,7 +1,7 @@
 """Stored keys, the choice of provider and models, and the catalog of models with their prices."""
 
 from byok.models.catalog import Capability, CatalogModel, ModelKind, Tier
-from byok.models.catalog_sync import CatalogChange, CatalogSync, ChangeKind, SyncOutcome
+from byok.models.catalog_sync import CatalogChange, CatalogDigest, CatalogSync, ChangeKind, SyncOutcome
 from byok.models.choices import PLATFORM_DEFAULT, CredentialStatus, FallbackConsent, ProviderName, new_id
 from byok.models.config import AIConfig, Announcement
 from byok.models.credential import (
@@ -25,6 +25,7 @@ __all__ = [
     "Announcement",
     "Capability",
     "CatalogChange",
+    "CatalogDigest",
     "CatalogModel",
     "CatalogSync",
     "ChangeKind",

@@ -74,3 +74,21 @@ class CatalogChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model_id}: {self.get_kind_display()}"
+
+
+class CatalogDigest(models.Model):
+    """One mail to an organisation's admins about changes to models that it uses."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="catalog_digests")
+    changes = models.ManyToManyField(CatalogChange, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    # Ids of the users whose mail the server has taken, one by one: what a run that was cut off left over is the rest.
+    told: models.JSONField[list[int]] = models.JSONField(default=list)
+    # Empty while somebody still has to be told.
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "catalog digest"
+
+    def __str__(self) -> str:
+        return f"to {self.organization_id} at {self.created_at:%Y-%m-%d %H:%M}"

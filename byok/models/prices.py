@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import ClassVar
 
 from django.conf import settings
@@ -15,6 +16,11 @@ from leadagent.tenants.models import Organization
 # US dollars per million tokens. OpenRouter tells prices per token with up to 13 decimals.
 PRICE_DIGITS = 20
 PRICE_DECIMALS = 10
+
+
+def as_stored(price: Decimal) -> Decimal:
+    """The price as the columns hold it, without zeros at its end."""
+    return price.quantize(Decimal(1).scaleb(-PRICE_DECIMALS)).normalize()
 
 
 class PriceColumns(models.Model):

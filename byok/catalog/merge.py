@@ -1,0 +1,224 @@
+"""Putting what a source tells of models into the catalog, and noting what changed by it.
+
+One merge is one transaction, and one at a time: two that run side by side take turns. What a
+provider's own list tells wins over the packaged facts; what it does not tell (last days above
+all) stays as the packaged facts have it. Nothing is deleted: what a list leaves out is marked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from byok.catalog.listing import ListedModel
+from byok.catalog.packaged import SOURCE as PACKAGED
+from byok.catalog.tiers import is_small, tier_of
+from byok.models import CatalogChange, CatalogModel, CatalogSync, ChangeKind, DatedPrice, PriceColumns, SyncOutcome
+from leadagent.tenants.models import Organization
+
+# Any number, the same everywhere.
+_ADVISORY_LOCK = 7_215_002
+
+# What a source may tell, as columns; prices apart.
+_FACTS = (
+    "vendor",
+    "name",
+    "description",
+    "kind",
+    "context_window",
+    "max_output",
+    "input_modalities",
+    "output_modalities",
+    "capabilities",
+    "released_on",
+    "retired_on",
+    "successor",
+)
+_WRITTEN = (*_FACTS, *PriceColumns.PRICES, "price_source", "tier", "is_fast", "source", "checked_on", "vanished_at")
+
+
+def merge(
+    listed: Sequence[ListedModel],
+    *,
+    source: str,
+    route: str,
+    organization: Organization | None = None,
+    is_complete: bool = True,
+    sync: CatalogSync | None = None,
+) -> CatalogSync:
+    """Bring the catalog's models of `route` (and `organization`) in line with what `source` lists.
+
+    `is_complete`: what the list leaves out is gone from there. `sync`: the look that found the
+    list; a new one is noted where none is given. Returns it, with its counts.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])
+        sync = sync or CatalogSync.objects.create(source=source, organization=organization, started_at=now)
+        rows = {row.model_id: row for row in CatalogModel.objects.filter(route=route, organization=organization)}
+        # The very first load is no news to anybody.
+        is_first = not rows
+        changes: list[CatalogChange] = []
+        written: list[CatalogModel] = []
+        for told in {model.model_id: model for model in listed}.values():
+            row = rows.get(told.model_id)
+            before = _values(row) if row is not None else {}
+            row = _merged(row, told, route=route, organization=organization, is_live=source != PACKAGED)
+            changes += _changes(row, before, now)
+            if _values(row) != before:
+                written.append(row)
+        if is_complete:
+            gone = _gone(rows.values(), {model.model_id for model in listed}, source, now)
+            changes += [_change(ChangeKind.REMOVED, row, now) for row in gone]
+            written += gone
+        _write(written)
+        CatalogModel.objects.filter(
+            route=route, organization=organization, source=source, model_id__in=[model.model_id for model in listed]
+        ).update(checked_on=max((model.checked_on or now.date() for model in listed), default=now.date()))
+        if organization is None and source != PACKAGED:
+            _note_prices(listed, route, now)
+        if is_first:
+            changes = [change for change in changes if change.kind != ChangeKind.ADDED]
+        for change in changes:
+            change.sync, change.organization = sync, organization
+        CatalogChange.objects.bulk_create(changes)
+        _sum_up(sync, len(listed), len(rows), changes, written)
+    return sync
+
+
+def _values(row: CatalogModel) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in _WRITTEN if name != "checked_on"}
+
+
+def _merged(
+    row: CatalogModel | None, told: ListedModel, *, route: str, organization: Organization | None, is_live: bool
+) -> CatalogModel:
+    """The row with what the source tells; a new one where there is none."""
+    is_known_live = row is not None and row.source != PACKAGED
+    row = row or CatalogModel(route=route, organization=organization, model_id=told.model_id)
+    for name in _FACTS:
+        value = _plain(getattr(told, name))
+        current = getattr(row, name)
+        if value is None or value == "" or (value == [] and name != "capabilities"):
+            continue
+        # Last days are the packaged facts' own; everything else a live list knows better.
+        if is_live or not is_known_live or name in {"retired_on", "successor"} or current in (None, "", []):
+            setattr(row, name, value)
+    if is_live or not is_known_live:
+        row.source, row.checked_on = told.source, told.checked_on or timezone.now().date()
+        if told.prices or not is_known_live:
+            for column in PriceColumns.PRICES:
+                setattr(row, column, told.prices.get(column))
+            row.price_source = told.price_source
+    if is_live or row.source == PACKAGED:
+        row.vanished_at = None
+    row.tier = tier_of(row.model_id, {name: getattr(row, name) for name in PriceColumns.PRICES})
+    row.is_fast = is_small(row.model_id)
+    return row
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _changes(row: CatalogModel, before: dict[str, Any], now: datetime) -> Iterable[CatalogChange]:
+    if not before:
+        yield _change(ChangeKind.ADDED, row, now)
+        return
+    if before["vanished_at"] is not None and row.vanished_at is None:
+        yield _change(ChangeKind.RESTORED, row, now)
+    prices = {name for name in PriceColumns.PRICES if before[name] != getattr(row, name)}
+    if prices:
+        yield _change(ChangeKind.REPRICED, row, now, before, PriceColumns.PRICES)
+    if row.retired_on is not None and before["retired_on"] != row.retired_on:
+        yield _change(ChangeKind.RETIRED, row, now, before, ("retired_on", "successor"))
+
+
+def _change(
+    kind: ChangeKind,
+    row: CatalogModel,
+    now: datetime,
+    before: dict[str, Any] | None = None,
+    names: tuple[str, ...] = (),
+) -> CatalogChange:
+    return CatalogChange(
+        kind=kind,
+        route=row.route,
+        model_id=row.model_id,
+        at=now,
+        before={name: _as_text((before or {})[name]) for name in names},
+        after={name: _as_text(getattr(row, name)) for name in names},
+    )
+
+
+def _as_text(value: Decimal | date | str | None) -> str | None:
+    if isinstance(value, Decimal):
+        # 2.5, not 2.5000000000: before is read from the column, after comes from a list.
+        return f"{value.normalize():f}"
+    return None if value is None else str(value)
+
+
+def _gone(rows: Iterable[CatalogModel], listed: set[str], source: str, now: datetime) -> list[CatalogModel]:
+    """Rows that the list leaves out. A packaged list says nothing of what only a provider's own list knows."""
+    gone = [
+        row
+        for row in rows
+        if row.model_id not in listed
+        and row.vanished_at is None
+        and not (source == PACKAGED and row.source != PACKAGED)
+    ]
+    for row in gone:
+        row.vanished_at = now
+    return gone
+
+
+def _write(rows: list[CatalogModel]) -> None:
+    CatalogModel.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["route", "model_id", "organization"],
+        update_fields=list(_WRITTEN),
+        batch_size=500,
+    )
+
+
+def _note_prices(listed: Sequence[ListedModel], route: str, now: datetime) -> None:
+    """What the provider charges from now on, where that is not what it charged last."""
+    latest = {
+        price.model_id: {name: getattr(price, name) for name in PriceColumns.PRICES}
+        for price in DatedPrice.objects.filter(route=route, organization=None)
+        .order_by("model_id", "-effective_from")
+        .distinct("model_id")
+    }
+    DatedPrice.objects.bulk_create(
+        DatedPrice(
+            route=route,
+            model_id=model.model_id,
+            effective_from=now,
+            source=model.price_source,
+            **{name: model.prices.get(name) for name in PriceColumns.PRICES},
+        )
+        for model in listed
+        if model.prices and latest.get(model.model_id) != {name: model.prices.get(name) for name in PriceColumns.PRICES}
+    )
+
+
+def _sum_up(
+    sync: CatalogSync, listed: int, known: int, changes: list[CatalogChange], written: list[CatalogModel]
+) -> None:
+    kinds = [change.kind for change in changes]
+    sync.listed += listed
+    sync.added += kinds.count(ChangeKind.ADDED) if known else listed
+    sync.removed += kinds.count(ChangeKind.REMOVED)
+    sync.repriced += kinds.count(ChangeKind.REPRICED)
+    if written:
+        sync.outcome = SyncOutcome.CHANGED
+    sync.outcome = sync.outcome or SyncOutcome.UNCHANGED
+    sync.finished_at = timezone.now()
+    sync.save()
