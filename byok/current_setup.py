@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
+from byok.catalog.ending import EndingModel, ending_models
 from byok.config import CHAT_OPERATIONS, EffectiveConfig
 from byok.credentials import REFUSED
 from byok.models import PLATFORM_DEFAULT, CredentialStatus, ProviderCredential, SupersededKey
@@ -85,6 +86,8 @@ class CurrentSetup:
 
     config: EffectiveConfig
     keys: list[StoredKey]
+    # Of the chosen models, those whose last day is known.
+    ending: list[EndingModel]
 
     @property
     def provider_label(self) -> str:
@@ -132,7 +135,7 @@ def provider_label(provider: str) -> str:
 
 
 def current_setup_of(organization: Organization, config: EffectiveConfig) -> CurrentSetup:
-    """One query and two per stored key, whatever is stored."""
+    """Two queries and two per stored key, whatever is stored."""
     # The one in use first: its actions follow its facts. Then in the registry's order, and after it those
     # of providers that were taken out of it: they can still be removed.
     order = list(dict.fromkeys([config.provider, *REGISTRY, *sorted(config.credentials)]))
@@ -150,4 +153,4 @@ def current_setup_of(organization: Organization, config: EffectiveConfig) -> Cur
         )
         for row in rows
     ]
-    return CurrentSetup(config, keys)
+    return CurrentSetup(config, keys, ending_models(organization, config))

@@ -1,41 +1,35 @@
 """The models that a provider offers, for choosing one: id, name, list prices, context, and why we would take it.
 
-The list comes with the packaged price data (no provider is asked) and is a help, not a fence:
-any name may be typed, and saving tests it at the provider.
+They come out of the catalog. It is a help, not a fence: any name may be typed, and saving tests
+it at the provider.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
-from functools import cache
-from typing import TYPE_CHECKING, Literal
+from functools import reduce
+from operator import and_
+from typing import Literal
 
+from django.db.models import Q
+
+from byok.models import CatalogModel
+from byok.models.catalog import CatalogModelQuerySet
 from byok.providers import REGISTRY, Provider
-
-if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo, TieredPrices
+from leadagent.tenants.models import Organization
 
 Kind = Literal["chat", "embedding"]
 
-# Parts of names of models that neither talk nor embed, and of price rows that are no model's name.
-_OTHER_USES = frozenset(
-    {
-        *("audio", "batch", "computer", "ft", "image", "live", "moderation", "realtime", "search"),
-        *("transcribe", "translate", "tts", "vision", "whisper"),
-        # Models that complete texts and do not talk.
-        *("ada", "babbage", "curie", "davinci"),
-    }
-)
+EMBEDDING_REASON = "precise enough to find a document, and cheap"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelOption:
     """One model. Prices are US dollars per million tokens, context is in tokens; None where nobody tells.
 
-    `reason` says why it is recommended; empty for the others.
+    `reason` says why it is recommended; empty for the others. `retired_on` is its last day, where one is known.
     """
 
     id: str
@@ -44,90 +38,75 @@ class ModelOption:
     price_out: Decimal | None
     context_window: int | None
     reason: str = ""
+    retired_on: date | None = None
+    successor: str = ""
 
 
-def search_models(provider: str, kind: Kind, q: str = "", *, limit: int = 40) -> list[ModelOption]:
-    """At most `limit` models whose id or name holds every word of `q`; recommended ones first, in their order."""
+def search_models(
+    provider: str, kind: Kind, q: str = "", *, organization: Organization | None = None, limit: int = 40
+) -> list[ModelOption]:
+    """At most `limit` models whose id or name holds every word of `q`; recommended ones first, in their order.
+
+    With `organization` its own fine-tuned models are among them. One query.
+    """
+    entry = REGISTRY.get(provider)
+    if entry is None:
+        return []
     words = q.lower().split()
-    found = [option for option in _offered(provider, kind) if _holds(option, words)]
-    # Stable: within a rank the list keeps its order.
-    found.sort(key=lambda option: not option.reason and not option.id.lower().startswith(tuple(words) or ("",)))
-    return found[:limit]
+    found = _models(provider, organization).offered().filter(kind=kind)
+    if words:
+        found = found.filter(reduce(and_, (Q(model_id__icontains=word) | Q(name__icontains=word) for word in words)))
+    reasons = _reasons(entry, kind)
+    ranks = {name: rank for rank, name in enumerate(reasons)}
+
+    def rank(row: CatalogModel) -> tuple[int, bool, bool, bool, str]:
+        recommended = ranks.get(row.model_id, len(ranks)) if row.retired_on is None else len(ranks)
+        begins_so = bool(words) and row.model_id.lower().startswith(tuple(words))
+        # An organisation's own models come before everybody's, and what little is known of comes last.
+        return recommended, row.organization_id is None, row.context_window is None, not begins_so, row.model_id
+
+    return [_option(row, reasons) for row in sorted(found, key=rank)[:limit]]
 
 
-def find_model(provider: str, kind: Kind, model: str) -> ModelOption | None:
-    """The offered model of that id, or None: it may exist all the same."""
+def find_model(
+    provider: str, kind: Kind, model: str, *, organization: Organization | None = None
+) -> ModelOption | None:
+    """The known model of that id, retired ones too, or None: it may exist all the same."""
     entry = REGISTRY.get(provider)
     if entry is None:
         return None
     wanted = entry.embedding_model_id(model) if kind == "embedding" else entry.model_id(model)
-    return next((option for option in _offered(provider, kind) if option.id == wanted), None)
+    row = _models(provider, organization).filter(kind=kind, model_id=wanted).order_by("organization").first()
+    return None if row is None else _option(row, _reasons(entry, kind))
 
 
 def count_models(provider: str, kind: Kind) -> int:
-    """How many models the list knows."""
-    return len(_offered(provider, kind))
+    """How many models can be chosen."""
+    return _models(provider, None).offered().filter(kind=kind).count()
 
 
-def _holds(option: ModelOption, words: list[str]) -> bool:
-    text = f"{option.id} {option.name}".lower()
-    return all(word in text for word in words)
+def _models(provider: str, organization: Organization | None) -> CatalogModelQuerySet:
+    models = CatalogModel.objects.all() if organization is None else CatalogModel.objects.visible_to(organization)
+    models = models.filter(route=provider)
+    return models.filter(organization=None) if organization is None else models
 
 
-@cache
-def _offered(provider: str, kind: Kind) -> tuple[ModelOption, ...]:
-    entry = REGISTRY.get(provider)
-    if entry is None:
-        return ()
-    if kind == "embedding":
-        return tuple(
-            _embedding_option(entry, name, first=not index) for index, name in enumerate(entry.embedding_models)
-        )
-    listed = {model.id: model for model in _listed(entry.price_source)}
-    reasons = dict(entry.chat_models)
-    recommended = [_option(name, listed.get(name), reason) for name, reason in reasons.items()]
-    others = [_option(name, listed[name]) for name in sorted(listed) if name not in reasons and _talks(entry, name)]
-    return (*recommended, *others)
+def _reasons(entry: Provider, kind: Kind) -> dict[str, str]:
+    """The models that we would take at a provider, the first one first, and why."""
+    if kind == "chat":
+        return dict(entry.chat_models)
+    return {name: EMBEDDING_REASON if not place else "" for place, name in enumerate(entry.embedding_models)}
 
 
-def _talks(entry: Provider, name: str) -> bool:
-    parts = name.replace("/", "-").replace(":", "-").replace(".", "-").split("-")
-    if _OTHER_USES.intersection(parts) or "embedding" in name or name.endswith("-"):
-        return False
-    if ":" in name and "/" not in name:
-        # A variant that only resellers have.
-        return False
-    try:
-        return entry.check_model(name) == name
-    except ValueError:
-        return False
-
-
-def _embedding_option(entry: Provider, name: str, *, first: bool) -> ModelOption:
-    # A reseller charges what the vendor does and is not always listed itself.
-    vendor, _, rest = name.rpartition("/")
-    listed = {model.id: model for model in _listed(vendor or entry.price_source)}
-    reason = "precise enough to find a document, and cheap" if first else ""
-    return replace(_option(name, listed.get(rest), reason), name=name)
-
-
-def _option(name: str, listed: ModelInfo | None, reason: str = "") -> ModelOption:
-    if listed is None:
-        return ModelOption(name, name, None, None, None, reason)
-    prices = listed.get_prices(datetime.now(UTC))
-    price_in, price_out = _base(prices.input_mtok), _base(prices.output_mtok)
-    if name.endswith(":free"):
-        price_in = price_out = Decimal(0)
-    # The price data writes OpenAI's older models without their capitals.
-    title = re.sub(r"^gpt[ -]", "GPT-", listed.name or name)
-    return ModelOption(name, title, price_in, price_out, listed.context_window, reason)
-
-
-def _base(price: Decimal | TieredPrices | None) -> Decimal | None:
-    return price if price is None or isinstance(price, Decimal) else price.base
-
-
-def _listed(source: str) -> list[ModelInfo]:
-    from genai_prices.data_snapshot import get_snapshot
-
-    return get_snapshot().find_provider(None, source, None).models
+def _option(row: CatalogModel, reasons: dict[str, str]) -> ModelOption:
+    return ModelOption(
+        id=row.model_id,
+        name=row.name,
+        price_in=row.input_price,
+        price_out=row.output_price,
+        context_window=row.context_window,
+        # Nobody begins with a model whose last day is known.
+        reason=reasons.get(row.model_id, "") if row.retired_on is None else "",
+        retired_on=row.retired_on,
+        successor=row.successor,
+    )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from byok.config import CHAT_OPERATIONS
-from byok.offered_models import Kind, ModelOption, find_model
+from byok.models import Capability, CatalogModel, ModelKind, Tier
+from byok.offered_models import ModelOption
 
 OPERATION_LABELS = {
     "research": "Research",
@@ -19,25 +21,35 @@ _VERDICT = "a short verdict needs no more, and it is by far the cheapest"
 _EMAIL = "writes the most natural replies"
 _EMBEDDING = "precise enough to find the right document, and cheap"
 
-# provider -> operation -> (model, reason)
-_TABLE: dict[str, dict[str, tuple[str, str]]] = {
+Candidates = tuple[tuple[str, str], ...]
+
+# provider -> operation -> (model, reason), the best one first. Which of them is still offered is the catalog's to say.
+_CANDIDATES: dict[str, dict[str, Candidates]] = {
     "openrouter": {
-        "research": ("anthropic/claude-sonnet-5.5", _RESEARCH),
-        "qualification": ("anthropic/claude-haiku-5.5", _VERDICT),
-        "email_generation": ("anthropic/claude-sonnet-5.5", _EMAIL),
-        "embedding": ("openai/text-embedding-3-small", _EMBEDDING),
+        "research": (("anthropic/claude-sonnet-5.5", _RESEARCH), ("openai/gpt-5.4", _RESEARCH)),
+        "qualification": (("anthropic/claude-haiku-5.5", _VERDICT), ("openai/gpt-5.4-mini", _VERDICT)),
+        "email_generation": (("anthropic/claude-sonnet-5.5", _EMAIL), ("openai/gpt-5.4", _EMAIL)),
+        "embedding": (("openai/text-embedding-3-small", _EMBEDDING),),
     },
     "openai": {
-        "research": ("gpt-5", _RESEARCH),
-        "qualification": ("gpt-5-mini", _VERDICT),
-        "email_generation": ("gpt-5", _EMAIL),
-        "embedding": ("text-embedding-3-small", _EMBEDDING),
+        "research": (("gpt-5.4", _RESEARCH), ("gpt-5.5", _RESEARCH)),
+        "qualification": (("gpt-5.4-mini", _VERDICT), ("gpt-5.4", _VERDICT)),
+        "email_generation": (("gpt-5.4", _EMAIL), ("gpt-5.5", _EMAIL)),
+        "embedding": (("text-embedding-3-small", _EMBEDDING),),
     },
     "anthropic": {
-        "research": ("claude-sonnet-5-5", _RESEARCH),
-        "qualification": ("claude-haiku-5-5", _VERDICT),
-        "email_generation": ("claude-sonnet-5-5", _EMAIL),
+        "research": (("claude-sonnet-5-5", _RESEARCH), ("claude-opus-5-5", _RESEARCH)),
+        "qualification": (("claude-haiku-5-5", _VERDICT), ("claude-haiku-4-5", _VERDICT)),
+        "email_generation": (("claude-sonnet-5-5", _EMAIL), ("claude-opus-5-5", _EMAIL)),
     },
+}
+
+# What an operation cannot do without.
+_NEEDS = {
+    "research": Capability.TOOLS,
+    "qualification": Capability.STRUCTURED_OUTPUT,
+    "email_generation": None,
+    "embedding": None,
 }
 
 
@@ -52,35 +64,75 @@ class Recommendation:
 
 
 def recommended_models(provider: str) -> list[Recommendation]:
-    """One line per operation that the provider can serve; empty for the platform's own AI."""
-    found = []
-    for operation, (model, reason) in _TABLE.get(provider, {}).items():
-        kind: Kind = "chat" if operation in CHAT_OPERATIONS else "embedding"
-        option = find_model(provider, kind, model) or ModelOption(model, model, None, None, None)
-        found.append(Recommendation(operation, OPERATION_LABELS[operation], option, reason))
-    return found
+    """One line per operation that the provider can serve; empty for the platform's own AI. One query.
+
+    A model that is retired, or whose last day is known, is passed over for the next one; where
+    none of ours is left, the catalog's own best fit is taken, with the reason in its facts.
+    """
+    table = _CANDIDATES.get(provider)
+    if table is None:
+        return []
+    offered = list(
+        CatalogModel.objects.filter(route=provider, organization=None, retired_on=None, vanished_at=None).exclude(
+            kind=ModelKind.OTHER
+        )
+    )
+    found = (_pick(operation, candidates, offered) for operation, candidates in table.items())
+    return [recommendation for recommendation in found if recommendation is not None]
+
+
+def _pick(operation: str, candidates: Candidates, offered: list[CatalogModel]) -> Recommendation | None:
+    kind = ModelKind.CHAT if operation in CHAT_OPERATIONS else ModelKind.EMBEDDING
+    needed = _NEEDS[operation]
+    # What nobody tells of its capabilities is not taken to have them.
+    fitting = {
+        row.model_id: row
+        for row in offered
+        if row.kind == kind and (needed is None or needed in row.capabilities) and row.input_price is not None
+    }
+    for name, reason in candidates:
+        if row := fitting.get(name):
+            return Recommendation(operation, OPERATION_LABELS[operation], _option(row, reason), reason)
+    priced = [row for row in fitting.values() if row.input_price]
+    if not priced:
+        return None
+    if operation in {"qualification", "embedding"}:
+        row = min(priced, key=lambda each: (each.input_price, each.model_id))
+        reason = "the cheapest one that can do it"
+    else:
+        row = max(priced, key=lambda each: (each.tier == Tier.PREMIUM, each.released_on or date.min, each.model_id))
+        reason = "the newest one of the highest tier that can do it"
+    return Recommendation(operation, OPERATION_LABELS[operation], _option(row, reason), reason)
+
+
+def _option(row: CatalogModel, reason: str) -> ModelOption:
+    return ModelOption(row.model_id, row.name, row.input_price, row.output_price, row.context_window, reason)
 
 
 def recommended_chat_model(provider: str) -> str:
     """The one to begin with, for everything; empty for the platform's own AI."""
-    return _TABLE[provider]["research"][0] if provider in _TABLE else ""
+    return _names(provider).get("research", "")
 
 
 def recommended_embedding_model(provider: str) -> str:
     """The one to begin with; empty where the provider has none."""
-    return _TABLE.get(provider, {}).get("embedding", ("",))[0]
+    return _names(provider).get("embedding", "")
 
 
 def recommended_values(provider: str) -> dict[str, str]:
     """The same as values of the form: the chat model, and by operation only what differs from it."""
-    table = _TABLE.get(provider, {})
-    if not table:
+    names = _names(provider)
+    if not names:
         return {}
-    chat = recommended_chat_model(provider)
+    chat = names.get("research", "")
     values = {"chat_model": chat}
     for operation in CHAT_OPERATIONS:
-        model = table[operation][0]
+        model = names.get(operation, chat)
         values[f"model_{operation}"] = "" if model == chat else model
-    if "embedding" in table:
-        values |= {"embedding_provider": provider, "embedding_model": table["embedding"][0]}
+    if "embedding" in names:
+        values |= {"embedding_provider": provider, "embedding_model": names["embedding"]}
     return values
+
+
+def _names(provider: str) -> dict[str, str]:
+    return {line.operation: line.option.id for line in recommended_models(provider)}

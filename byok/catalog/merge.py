@@ -57,6 +57,9 @@ def merge(
     list; a new one is noted where none is given. Returns it, with its counts.
     """
     now = timezone.now()
+    # A name that a list holds twice counts once.
+    listed = list({model.model_id: model for model in listed}.values())
+    names = {model.model_id for model in listed}
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])
@@ -66,7 +69,7 @@ def merge(
         is_first = not rows
         changes: list[CatalogChange] = []
         written: list[CatalogModel] = []
-        for told in {model.model_id: model for model in listed}.values():
+        for told in listed:
             row = rows.get(told.model_id)
             before = _values(row) if row is not None else {}
             row = _merged(row, told, route=route, organization=organization, is_live=source != PACKAGED)
@@ -74,13 +77,13 @@ def merge(
             if _values(row) != before:
                 written.append(row)
         if is_complete:
-            gone = _gone(rows.values(), {model.model_id for model in listed}, source, now)
+            gone = _gone(rows.values(), names, source, now)
             changes += [_change(ChangeKind.REMOVED, row, now) for row in gone]
             written += gone
         _write(written)
-        CatalogModel.objects.filter(
-            route=route, organization=organization, source=source, model_id__in=[model.model_id for model in listed]
-        ).update(checked_on=max((model.checked_on or now.date() for model in listed), default=now.date()))
+        CatalogModel.objects.filter(route=route, organization=organization, source=source, model_id__in=names).update(
+            checked_on=max((model.checked_on or now.date() for model in listed), default=now.date())
+        )
         if organization is None and source != PACKAGED:
             _note_prices(listed, route, now)
         if is_first:
@@ -107,6 +110,9 @@ def _merged(
         current = getattr(row, name)
         if value is None or value == "" or (value == [] and name != "capabilities"):
             continue
+        if name == "retired_on" and is_known_live and not is_live and value <= timezone.now().date():
+            # Its vendor has ended it, and the list that was read since names it all the same.
+            continue
         # Last days are the packaged facts' own; everything else a live list knows better.
         if is_live or not is_known_live or name in {"retired_on", "successor"} or current in (None, "", []):
             setattr(row, name, value)
@@ -118,6 +124,8 @@ def _merged(
             row.price_source = told.price_source
     if is_live or row.source == PACKAGED:
         row.vanished_at = None
+    if is_live and row.retired_on is not None and row.retired_on <= timezone.now().date():
+        row.retired_on, row.successor = None, ""
     row.tier = tier_of(row.model_id, {name: getattr(row, name) for name in PriceColumns.PRICES})
     row.is_fast = is_small(row.model_id)
     return row

@@ -15,11 +15,11 @@ class OpenAI(OpenAIWireProvider):
     key_example = "sk-proj-…"
     key_prefixes = ("sk-proj-", "sk-svcacct-", "sk-")
     offers_embeddings = True
+    # From 5.6 on its models take tools at this address only with their reasoning switched off.
     chat_models = (
-        ("gpt-5", "best quality"),
-        ("gpt-5-mini", "good and inexpensive"),
-        ("gpt-4o", "proven all-rounder"),
-        ("gpt-4o-mini", "fast and cheap"),
+        ("gpt-5.4", "best quality"),
+        ("gpt-5.4-mini", "fast and cheap"),
+        ("gpt-5.5", "for the hardest cases"),
     )
     embedding_models = ("text-embedding-3-small", "text-embedding-3-large")
     price_source = "openai"

@@ -37,7 +37,7 @@ class OpenRouter(OpenAIWireProvider):
     chat_models = (
         ("anthropic/claude-sonnet-5.5", "best quality"),
         ("anthropic/claude-haiku-5.5", "fast and cheap"),
-        ("openai/gpt-5", "OpenAI's flagship"),
+        ("openai/gpt-5.4", "OpenAI's all-rounder"),
         ("deepseek/deepseek-chat", "very cheap"),
     )
     embedding_models = (

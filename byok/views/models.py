@@ -19,6 +19,12 @@ SHOWN = 40
 def model_options(request: HtmxHttpRequest) -> HttpResponse:
     """Models of `?provider=` and `?kind=` (chat, embedding) that match `?q=`, as options of a listbox."""
     kind: Kind = "embedding" if request.GET.get("kind") == "embedding" else "chat"
-    found = search_models(request.GET.get("provider", ""), kind, request.GET.get("q", "")[:200], limit=SHOWN + 1)
+    found = search_models(
+        request.GET.get("provider", ""),
+        kind,
+        request.GET.get("q", "")[:200],
+        organization=request.organization,
+        limit=SHOWN + 1,
+    )
     context = {"options": found[:SHOWN], "has_more": len(found) > SHOWN}
     return render(request, "byok/model_options.html", context)

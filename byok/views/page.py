@@ -20,6 +20,7 @@ from byok.providers import REGISTRY
 from byok.recommendations import recommended_models
 from byok.reports import ConnectionReport
 from leadagent.http import HtmxHttpRequest, render_page
+from leadagent.tenants.models import Organization
 from leadagent.tenants.recent_sign_in import confirm_identity_url, signed_in_recently
 from usage.alerts import cost_alert_of
 from usage.analytics import current_month, get_total_cost_by_period
@@ -121,15 +122,15 @@ def form_context(
         "free_tier": free_tier,
         "provider_notes": _provider_notes(free_tier),
         "can_connect": form.picked == OPENROUTER,
-        **(_models_context(form) if form.entry else {}),
+        **(_models_context(request.organization, form) if form.entry else {}),
         # A key outlives this session: who is here is asked first.
         "confirm_url": "" if signed_in_recently(request) else confirm_identity_url(settings_url(request)),
     }
 
 
-def _models_context(form: AIConfigForm) -> dict[str, Any]:
+def _models_context(organization: Organization, form: AIConfigForm) -> dict[str, Any]:
     def option_of(name: str, kind: Kind, provider: str) -> ModelOption | None:
-        return find_model(provider, kind, str(form[name].value() or ""))
+        return find_model(provider, kind, str(form[name].value() or ""), organization=organization)
 
     embedding_provider = str(form["embedding_provider"].value() or "")
     return {
@@ -138,8 +139,8 @@ def _models_context(form: AIConfigForm) -> dict[str, Any]:
         "operation_models": [(field, option_of(field.name, "chat", form.picked)) for field in form.model_fields],
         "embedding_option": option_of("embedding_model", "embedding", embedding_provider),
         # For browsers without JavaScript.
-        "chat_options": search_models(form.picked, "chat"),
-        "embedding_options": search_models(embedding_provider, "embedding"),
+        "chat_options": search_models(form.picked, "chat", organization=organization),
+        "embedding_options": search_models(embedding_provider, "embedding", organization=organization),
     }
 
 

@@ -184,7 +184,9 @@ def onboarding_models(request: HtmxHttpRequest) -> HttpResponseBase:
         "credential": credential,
         "report": _stored_report(credential),
         "chosen": form["chat_choice"].value(),
-        "other_option": find_model(entry.id, "chat", str(form["chat_model"].value() or "")),
+        "other_option": find_model(
+            entry.id, "chat", str(form["chat_model"].value() or ""), organization=request.organization
+        ),
         "steps": wizard_steps("models"),
     }
     status = 422 if form.is_bound else 200

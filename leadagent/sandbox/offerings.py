@@ -59,6 +59,14 @@ def _table(*offerings: Offering) -> dict[str, Offering]:
 
 
 OPENAI = _table(
+    *(
+        Offering(model, name, created, context, 128_000, reasoning=True, inputs=TEXT_AND_IMAGE)
+        for model, name, created, context in (
+            ("gpt-5.5", "GPT-5.5", 1776902400, 1_050_000),
+            ("gpt-5.4", "GPT-5.4", 1772668800, 1_050_000),
+            ("gpt-5.4-mini", "GPT-5.4 mini", 1773705600, 400_000),
+        )
+    ),
     Offering("gpt-5", "GPT-5", 1754425777, 400_000, 128_000, "gpt-5-2025-08-07", reasoning=True, inputs=TEXT_AND_IMAGE),
     Offering(
         "gpt-5-mini",
@@ -107,6 +115,10 @@ ANTHROPIC = _table(
 
 # id | name | created | context | max output | inputs | served by | price | typed output | reasoning
 _ROUTED: tuple[tuple[str, str, int, int, int, tuple[str, ...], str, Price, bool, bool], ...] = (
+    ("openai/gpt-5.4", "OpenAI: GPT-5.4", 1772668800, 1_050_000, 128_000, TEXT_AND_IMAGE, "OpenAI",
+     _price("2.5", "15", read="0.25"), True, True),
+    ("openai/gpt-5.4-mini", "OpenAI: GPT-5.4 Mini", 1773705600, 400_000, 128_000, TEXT_AND_IMAGE, "OpenAI",
+     _price("0.75", "4.5", read="0.075"), True, True),
     ("openai/gpt-5", "OpenAI: GPT-5", 1754587413, 400_000, 128_000, TEXT_AND_IMAGE, "OpenAI",
      _price("1.25", "10", read="0.125"), True, True),
     ("openai/gpt-5-mini", "OpenAI: GPT-5 Mini", 1754587407, 400_000, 128_000, TEXT_AND_IMAGE, "OpenAI",

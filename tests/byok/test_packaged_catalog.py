@@ -24,7 +24,7 @@ ASKED_FOR = {
     ("openrouter", "anthropic/claude-3.5-sonnet"): True,
     ("openrouter", "anthropic/claude-3-opus"): True,
     ("openrouter", "google/gemini-pro-1.5"): True,
-    ("openrouter", "anthropic/claude-3-haiku"): True,
+    ("openrouter", "anthropic/claude-3-haiku"): False,
     ("openrouter", "openai/gpt-3.5-turbo"): True,
     ("openrouter", "google/gemini-flash-1.5"): True,
     ("openrouter", "meta-llama/llama-3-70b-instruct"): False,
