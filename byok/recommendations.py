@@ -109,6 +109,17 @@ def _option(row: CatalogModel, reason: str) -> ModelOption:
     return ModelOption(row.model_id, row.name, row.input_price, row.output_price, row.context_window, reason)
 
 
+def recommended_ids() -> dict[str, frozenset[str]]:
+    """By provider, every model that we would take for some operation. Nothing is looked up."""
+    return {provider: frozenset(model for model, _ in table.values()) for provider, table in _TABLE.items()}
+
+
+def reasons_for(provider: str, model: str) -> list[tuple[str, str]]:
+    """For which operations we would take this model, in words, and why; empty for the others."""
+    table = _TABLE.get(provider, {})
+    return [(OPERATION_LABELS[operation], reason) for operation, (name, reason) in table.items() if name == model]
+
+
 def recommended_chat_model(provider: str) -> str:
     """The one to begin with, for everything; empty for the platform's own AI."""
     return _names(provider).get("research", "")
