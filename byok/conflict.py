@@ -43,17 +43,22 @@ def conflict_with(
 ) -> Conflict:
     """Compare the stored configuration with `yours`, the arguments of a save that came too late."""
     row = AIConfig.objects.select_related("updated_by").filter(organization=organization).first()
-    left, right = _in_words(_stored_values(theirs, alert)), _in_words(yours)
-    differences = [
-        Difference(label, left.get(label, _NOT_CHOSEN), right.get(label, _NOT_CHOSEN))
-        for label in dict.fromkeys([*left, *right])
-        if left.get(label, _NOT_CHOSEN) != right.get(label, _NOT_CHOSEN)
-    ]
+    differences = differences_between(theirs, alert, yours)
     if yours.get("api_key", KEEP) != KEEP:
         stored = theirs.credentials.get(yours["provider"])
         differences.append(Difference("API key", stored.masked if stored else "None", "A new key"))
     saved_by = row.updated_by.email if row and row.updated_by else ""
     return Conflict(saved_by, row.updated_at if row else None, differences)
+
+
+def differences_between(stored: EffectiveConfig, alert: CostAlertChoice, values: Mapping[str, Any]) -> list[Difference]:
+    """Field by field, what is stored against `values`, whole arguments of a save; keys are left out."""
+    left, right = _in_words(_stored_values(stored, alert)), _in_words(values)
+    return [
+        Difference(label, left.get(label, _NOT_CHOSEN), right.get(label, _NOT_CHOSEN))
+        for label in dict.fromkeys([*left, *right])
+        if left.get(label, _NOT_CHOSEN) != right.get(label, _NOT_CHOSEN)
+    ]
 
 
 def _stored_values(config: EffectiveConfig, alert: CostAlertChoice) -> dict[str, Any]:

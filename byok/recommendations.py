@@ -111,13 +111,15 @@ def _option(row: CatalogModel, reason: str) -> ModelOption:
 
 def recommended_ids() -> dict[str, frozenset[str]]:
     """By provider, every model that we would take for some operation. Nothing is looked up."""
-    return {provider: frozenset(model for model, _ in table.values()) for provider, table in _TABLE.items()}
+    return {
+        provider: frozenset(candidates[0][0] for candidates in table.values()) for provider, table in _CANDIDATES.items()
+    }
 
 
 def reasons_for(provider: str, model: str) -> list[tuple[str, str]]:
-    """For which operations we would take this model, in words, and why; empty for the others."""
-    table = _TABLE.get(provider, {})
-    return [(OPERATION_LABELS[operation], reason) for operation, (name, reason) in table.items() if name == model]
+    """For which operations we would take this model first, in words, and why; empty for the others."""
+    firsts = {operation: candidates[0] for operation, candidates in _CANDIDATES.get(provider, {}).items()}
+    return [(OPERATION_LABELS[operation], reason) for operation, (name, reason) in firsts.items() if name == model]
 
 
 def recommended_chat_model(provider: str) -> str:

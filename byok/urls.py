@@ -1,12 +1,33 @@
-from django.urls import path
+from django.urls import path, register_converter
 
-from byok.views import connect, keys, models, settings, wizard
+from byok.models import ProviderName
+from byok.views import catalog, catalog_model, catalog_select, connect, keys, models, settings, wizard
 
 app_name = "byok"
 
+
+class ProviderConverter:
+    """One of the providers; every other word leaves the address to other pages."""
+
+    regex = "|".join(ProviderName.values)
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(ProviderConverter, "provider")
+
+_MODELS = "o/<slug:org>/models/"
 _SETTINGS = "o/<slug:org>/settings/ai/"
 
 urlpatterns = [
+    path(_MODELS, catalog.catalog, name="catalog"),
+    path(f"{_MODELS}compare/", catalog_model.catalog_compare, name="catalog_compare"),
+    path(f"{_MODELS}select/", catalog_select.catalog_select, name="catalog_select"),
+    path(f"{_MODELS}<provider:provider>/<path:model_id>/", catalog_model.catalog_model, name="catalog_model"),
     path(_SETTINGS, settings.ai_settings, name="settings"),
     path(f"{_SETTINGS}form/", settings.change_form, name="change_form"),
     path(f"{_SETTINGS}models/", models.model_options, name="model_options"),

@@ -106,6 +106,12 @@ def get_model_distribution(organization: Organization, start: date, end: date) -
     return sorted(_grouped(_days(organization, start, end), "model"), key=lambda group: (-group.requests, group.label))
 
 
+def get_usage_of_model(organization: Organization, provider: str, model: str, start: date, end: date) -> UsageTotals:
+    """The sums of one model at one provider."""
+    days = _days(organization, start, end).filter(provider=provider, model=model)
+    return UsageTotals(label=model, **days.aggregate(**_SUMS))
+
+
 def _days(organization: Organization, start: date, end: date) -> QuerySet[UsageDaily]:
     return UsageDaily.objects.filter(organization=organization, day__gte=start, day__lt=end)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.urls import reverse
 
@@ -17,6 +18,7 @@ from byok.models import PLATFORM_DEFAULT
 from byok.offered_models import Kind, ModelOption, count_models, find_model, search_models
 from byok.openrouter_connect import OPENROUTER
 from byok.providers import REGISTRY
+from byok.proving import Saved
 from byok.recommendations import recommended_models
 from byok.reports import ConnectionReport
 from leadagent.http import HtmxHttpRequest, render_page
@@ -151,6 +153,21 @@ def _provider_notes(free_tier: FreeTier) -> list[tuple[str, str]]:
         embeddings = "embeddings too" if entry.offers_embeddings else "no embeddings"
         notes.append((entry.id, f"{count_models(entry.id, 'chat')} chat models, {embeddings}"))
     return [*notes, (PLATFORM_DEFAULT, f"{free_tier.limit} requests a month, no key needed")]
+
+
+def tell_saved(request: HtmxHttpRequest, saved: Saved, text: str, *, with_new_key: bool = False) -> None:
+    """`text` as a toast, and a second one where the provider could not confirm what was saved."""
+    messages.success(request, text)
+    report = saved.report
+    if report is None or report.is_proved:
+        return
+    if with_new_key:
+        doubt = "The key is saved without a test. It is looked at again by itself within the day."
+    elif report.is_refused:
+        doubt = f"The stored key no longer works: {report.summary}"
+    else:
+        doubt = f"The models could not be tested with the stored key: {report.summary}"
+    messages.warning(request, doubt)
 
 
 def settings_url(request: HtmxHttpRequest) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -18,7 +17,7 @@ from byok.config_values import is_key_shaped
 from byok.conflict import conflict_with
 from byok.forms import AIConfigForm
 from byok.key_test_limit import KeyTestsExhausted, count_key_test
-from byok.proving import KeyNotProved, Saved, field_of_model, prove_and_save
+from byok.proving import KeyNotProved, field_of_model, prove_and_save
 from byok.recommendations import recommended_values
 from byok.views.guards import NOT_ENABLED, where_own_keys_are_enabled
 from byok.views.page import (
@@ -29,6 +28,7 @@ from byok.views.page import (
     render_settings,
     render_switched_off,
     settings_url,
+    tell_saved,
 )
 from leadagent.http import HtmxHttpRequest
 from leadagent.tenants.access import organization_view
@@ -117,24 +117,11 @@ def _save(request: HtmxHttpRequest, form: AIConfigForm, config: EffectiveConfig)
         return render_settings(request, form, outcome=outcome, status=422)
     except ConfigConflict:
         return _show_both_sides(request, form, values)
-    _tell(request, saved, with_new_key=bool(form.cleaned_data.get("api_key")))
+    with_new_key = bool(form.cleaned_data.get("api_key"))
+    tell_saved(request, saved, "The AI configuration is saved.", with_new_key=with_new_key)
     if request.htmx:
         return HttpResponseClientRedirect(settings_url(request))
     return redirect("byok:settings", request.organization.slug)
-
-
-def _tell(request: HtmxHttpRequest, saved: Saved, *, with_new_key: bool) -> None:
-    messages.success(request, "The AI configuration is saved.")
-    report = saved.report
-    if report is None or report.is_proved:
-        return
-    if with_new_key:
-        text = "The key is saved without a test. It is looked at again by itself within the day."
-    elif report.is_refused:
-        text = f"The stored key no longer works: {report.summary}"
-    else:
-        text = f"The models could not be tested with the stored key: {report.summary}"
-    messages.warning(request, text)
 
 
 def _not_kept(form: AIConfigForm, failed: KeyNotProved) -> TestOutcome:

@@ -6,13 +6,7 @@
   let restoring = false;
 
   document.addEventListener("htmx:beforeSwap", (event) => {
-    const { target, xhr, requestConfig } = event.detail;
-    // These answers carry a fragment too, which says what to do.
-    const swaps = requestConfig?.elt?.closest("[data-swaps]")?.dataset.swaps.split(" ") ?? [];
-    if (swaps.includes(String(xhr.status))) {
-      event.detail.shouldSwap = true;
-      event.detail.isError = false;
-    }
+    const { target } = event.detail;
     if (event.detail.shouldSwap && target.matches?.("[data-keeps-key]")) carried = keyIn(target)?.value || carried;
   });
 

@@ -7,3 +7,8 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   dialog.showModal();
 });
+
+// A button with data-dialog-close closes the dialog around it.
+document.addEventListener("click", (event) => {
+  event.target.closest("[data-dialog-close]")?.closest("dialog")?.close();
+});

@@ -1,5 +1,14 @@
 // An htmx request that fails says so: the page itself stays as it was.
 {
+  // data-swaps="409 429": these answers carry a fragment too, which says what to do.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr, requestConfig } = event.detail;
+    const swaps = requestConfig?.elt?.closest("[data-swaps]")?.dataset.swaps.split(" ") ?? [];
+    if (!swaps.includes(String(xhr.status))) return;
+    event.detail.shouldSwap = true;
+    event.detail.isError = false;
+  });
+
   const say = (text) => {
     const region = document.getElementById("toasts");
     const pattern = document.getElementById("failure-toast");

@@ -89,7 +89,7 @@ def test_the_rail_shows_what_the_role_may_open(client: Client, db: None, role: R
     page = client.get("/o/acme/leads/").content.decode()
     rail = page[page.index('<nav class="rail-nav"') :]
     rail = rail[: rail.index("</nav>")]
-    places = {"Leads": "leads", "Usage": "usage", "Knowledge": "knowledge"}
+    places = {"Leads": "leads", "Usage": "usage", "Models": "models", "Knowledge": "knowledge"}
     if sees_settings:
         places["Settings"] = "settings/ai"
     shown = re.findall(r'href="([^"]*)".*?<span>(\w+)</span>', rail, flags=re.DOTALL)
@@ -102,6 +102,8 @@ def test_the_rail_shows_what_the_role_may_open(client: Client, db: None, role: R
         ("/o/acme/leads/", ["Leads"]),
         ("/o/acme/knowledge/", ["Knowledge"]),
         ("/o/acme/usage/", ["Usage"]),
+        ("/o/acme/models/", ["Models"]),
+        ("/o/acme/models/compare/", ["Models"]),
         ("/o/acme/settings/ai/", ["Settings", "AI"]),
         ("/o/acme/settings/members/", ["Settings", "Members"]),
         ("/o/acme/settings/tokens/", ["Settings", "API tokens"]),

@@ -12,13 +12,22 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from byok.config import save_ai_config
-from byok.models import AIConfig, KeyUseDay, ProviderCredential, SupersededKey
+from byok.models import (
+    AIConfig,
+    CatalogChange,
+    CatalogSync,
+    DatedPrice,
+    KeyUseDay,
+    ProviderCredential,
+    SupersededKey,
+)
 from byok.reports import ConnectionReport, LineState, ReportLine
 from leadagent.leads.models import Document, EmailDraft, Lead, LeadSource, Step, WorkflowRun
 from leadagent.leads.workflow import STEPS
 from leadagent.tenants import audit
 from leadagent.tenants.membership import invite
 from leadagent.tenants.models import ApiToken, Organization, Role, User
+from tests.byok.catalog_rows import add_model
 from tests.factories import MembershipFactory, OrganizationFactory, UserFactory
 from usage.events import event_id_at
 from usage.models import AIUsage, CostAlert, UsageDaily
@@ -85,6 +94,7 @@ def make_hostile(number: int, scripts: Sequence[str]) -> HostileTenant:
     tenant.ids["token_id"] = token.pk
     tenant.poison(token, payload)
     _keys(tenant, payload)
+    _models(tenant, payload)
     _leads(tenant, payload)
     _usage(tenant, payload)
     audit.record(
@@ -119,6 +129,26 @@ def _keys(tenant: HostileTenant, payload: str) -> None:
         organization=organization, credential_id=uuid.uuid4(), provider="openrouter", day=now.date(), calls=1,
         operations={payload: 1},
     )  # fmt: skip
+
+
+def _models(tenant: HostileTenant, payload: str) -> None:
+    """A fine-tuned model of its own, as a provider may name it, its prices and what changed about it."""
+    model = add_model("x", organization=tenant.organization)
+    tenant.poison(model, payload, input_modalities=[payload[:20]], output_modalities=[payload[:20]])
+    model.refresh_from_db()
+    tenant.ids["model_id"] = model.model_id
+    sync = CatalogSync.objects.create(source="openai", organization=tenant.organization)
+    CatalogChange.objects.create(
+        sync=sync, kind="retired", organization=tenant.organization, route=model.route, model_id=model.model_id,
+        before={"input_price": payload, "successor": payload}, after={"retired_on": payload, "successor": payload},
+    )  # fmt: skip
+    DatedPrice.objects.create(
+        route=model.route,
+        model_id=model.model_id,
+        effective_from=timezone.now(),
+        source=payload[:60],
+        note=payload[:200],
+    )
 
 
 def _leads(tenant: HostileTenant, payload: str) -> None:

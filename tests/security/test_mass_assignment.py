@@ -10,7 +10,10 @@ from django.test import Client
 from django.urls import reverse
 
 from byok.config import save_ai_config
+from byok.models import AIConfig
 from leadagent.tenants.models import ApiToken, Invitation, Membership, Organization, Role, User
+from tests.byok.asked import Asked
+from tests.byok.catalog_rows import add_model
 from tests.byok.keys import KEYS
 from tests.factories import PASSWORD, MembershipFactory, OrganizationFactory
 
@@ -126,6 +129,27 @@ def test_the_ai_configuration(client: Client, organization: Organization, monkey
     for name in ("sealed_key", "key_id", "fingerprint", "status", "status_message", "checked_at", "saved_at", "report"):
         assert getattr(after, name) == getattr(row, name), name
     assert other.credentials.get().sealed_key == untouched.sealed_key
+    assert other.ai_config.chat_model == "gpt-4o"
+    assert anything_smuggled() == []
+
+
+def test_a_model_of_the_catalog(client: Client, organization: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("byok.proving.test_ai_connection", Asked())
+    other = OrganizationFactory()
+    for owner in (organization, other):
+        save_ai_config(owner, provider="openai", chat_model="gpt-4o", api_key=KEYS["openai"], usage_tracking=False)
+    row = organization.credentials.get()
+    add_model("gpt-5", route="openai", vendor="openai")
+    more = {"provider": "anthropic", "chat_model": "gpt-4", "api_key": KEYS["openai"][::-1], "usage_tracking": "on"}
+    fields = {"m": "openai:gpt-5", "for": "chat", "version": "1"}
+    answer = client.post(
+        reverse("byok:catalog_select", args=[organization.slug]),
+        {**SMUGGLED, **more, "organization": other.pk, **fields},
+    )
+    assert answer.status_code == 302, answer.content.decode()[:2000]
+    config = AIConfig.objects.get(organization=organization)
+    assert (config.provider, config.chat_model, config.usage_tracking) == ("openai", "gpt-5", False)
+    assert organization.credentials.get().sealed_key == row.sealed_key
     assert other.ai_config.chat_model == "gpt-4o"
     assert anything_smuggled() == []
 

@@ -12,6 +12,7 @@ from leadagent.leads.intake import take_in
 from leadagent.leads.models import Document, EmailDraft, LeadSource, WorkflowRun
 from leadagent.tenants.membership import invite
 from leadagent.tenants.models import ApiToken, Organization, Role
+from tests.byok.catalog_rows import add_model
 from tests.factories import MembershipFactory, UserFactory
 
 MakeRow = Callable[[Organization], dict[str, Any]]
@@ -74,6 +75,11 @@ def _provider(organization: Organization) -> dict[str, Any]:
     return {"provider": "openrouter"}
 
 
+def _own_model(organization: Organization) -> dict[str, Any]:
+    made = add_model("own/fine-tuned", organization=organization)
+    return {"provider": made.route, "model_id": made.model_id}
+
+
 def _connect_state(organization: Organization) -> dict[str, Any]:
     return {"state": "A" * 43}
 
@@ -89,6 +95,7 @@ ROUTE_KWARGS: dict[str, MakeRow] = {
     "tenants:invitation_resend": _invitation,
     "tenants:invitation_withdraw": _invitation,
     "tenants:token_revoke": _token,
+    "byok:catalog_model": _own_model,
     "byok:remove_key": _stored_key,
     "byok:onboarding_key": _provider,
     "byok:connect_callback": _connect_state,

@@ -1,0 +1,91 @@
+"""One model of the catalog in full, and up to four side by side."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from django.http import Http404, HttpResponse
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from byok.catalog.cards import cards_of, find_models
+from byok.catalog.comparing import MOST, side_by_side
+from byok.catalog.history import events_of, list_prices_of
+from byok.catalog.selecting import choosing_of
+from byok.catalog.what_if import last_month, month_to_date, month_usage, what_if
+from byok.config import get_ai_config
+from byok.recommendations import reasons_for
+from byok.views.catalog_place import place_before
+from leadagent.http import HtmxHttpRequest, render_page
+from leadagent.tenants.access import organization_view
+from leadagent.tenants.models import Role
+from usage.analytics import get_usage_of_model
+
+USED_DAYS = 30
+
+
+@organization_view(Role.VIEWER)
+@never_cache
+@require_safe
+def catalog_model(request: HtmxHttpRequest, provider: str, model_id: str) -> HttpResponse:
+    """All that is known of a model, what this organisation used of it, and what its months would have cost on it."""
+    organization = request.organization
+    found = find_models(organization, [f"{provider}:{model_id}"])
+    if not found:
+        raise Http404("There is no such model in the catalog.")
+    [model] = found
+    today = datetime.now(UTC).date()
+    start = today - timedelta(days=USED_DAYS - 1)
+    [card] = cards_of(
+        found,
+        choosing_of(organization, get_ai_config(organization)),
+        may_select=request.membership.may(Role.ADMIN),
+        popular_from=getattr(model, "popular_from", None),
+    )
+    successor = find_models(organization, [f"{provider}:{model.successor}"]) if model.successor else []
+    context = {
+        "card": card,
+        "model": model,
+        "back": place_before(request),
+        "reasons": [] if model.organization_id else reasons_for(model.route, model.model_id),
+        "successor": successor[0] if successor else None,
+        "used": get_usage_of_model(organization, model.route, model.model_id, start, today + timedelta(days=1)),
+        "used_days": USED_DAYS,
+        "months": [
+            what_if(month_usage(organization, month), kind=model.kind, prices=model)
+            for month in (last_month(), month_to_date())
+        ],
+        "list_prices": list_prices_of(model),
+        "events": events_of(organization, model),
+    }
+    return render_page(request, "byok/catalog/model.html", context)
+
+
+@organization_view(Role.VIEWER)
+@never_cache
+@require_safe
+def catalog_compare(request: HtmxHttpRequest) -> HttpResponse:
+    """The models that `m` names (`provider:model_id`, at most four) side by side."""
+    organization = request.organization
+    # A model that is ticked on two pages is one model.
+    asked = list(dict.fromkeys(request.GET.getlist("m")))
+    found = find_models(organization, asked[:MOST])
+    cards = cards_of(
+        found,
+        choosing_of(organization, get_ai_config(organization)),
+        may_select=request.membership.may(Role.ADMIN),
+        popular_from=getattr(found[0], "popular_from", None) if found else None,
+    )
+    known = {card.reference for card in cards}
+    month = last_month()
+    context = {
+        "columns": side_by_side(cards, month_usage(organization, month)),
+        "month": month,
+        "unknown": [reference for reference in asked[:MOST] if reference not in known],
+        "left_out": len(asked[MOST:]),
+        "most": MOST,
+        "back": place_before(request),
+        "compare_url": reverse("byok:catalog_compare", args=[organization.slug]),
+    }
+    return render_page(request, "byok/catalog/compare.html", context)
