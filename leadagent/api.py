@@ -21,6 +21,7 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
 from byok.api import router as ai_config
+from byok.catalog_api import router as ai_models
 from leadagent.api_docs import DocsPage
 from leadagent.leads.api import router as leads
 from leadagent.tenants.api_auth import BearerToken, SessionMember
@@ -145,11 +146,13 @@ api = ProductAPI(
     title="Lead Agent",
     version="1",
     description=(
-        "Hand in leads and follow them, read and change the AI configuration, read usage and costs. "
+        "Hand in leads and follow them, read and change the AI configuration, look for models and their prices, "
+        "read usage and costs. "
         "A token belongs to one organisation and names it; with a session, the header X-Organization does."
     ),
     docs=DocsPage(),
     urls_namespace="api",
 )
 api.add_router("/ai-config", ai_config)
+api.add_router("/ai-models", ai_models)
 api.add_router("/leads", leads)

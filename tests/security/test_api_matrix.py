@@ -118,4 +118,4 @@ def test_a_token_beside_a_session_lends_nothing(call: Call, organization: Organi
 
 
 def test_there_are_calls() -> None:
-    assert {call.path for call in CALLS} >= {"/api/ai-config", "/api/leads", "/api/leads/{lead_id}"}
+    assert {call.path for call in CALLS} >= {"/api/ai-config", "/api/ai-models", "/api/leads", "/api/leads/{lead_id}"}
