@@ -35,7 +35,7 @@ class Conflict:
 
 
 # On the platform's AI there is no model to choose.
-_NOT_CHOSEN = "Not chosen"
+NOT_CHOSEN = "Not chosen"
 
 
 def conflict_with(
@@ -55,9 +55,9 @@ def differences_between(stored: EffectiveConfig, alert: CostAlertChoice, values:
     """Field by field, what is stored against `values`, whole arguments of a save; keys are left out."""
     left, right = _in_words(_stored_values(stored, alert)), _in_words(values)
     return [
-        Difference(label, left.get(label, _NOT_CHOSEN), right.get(label, _NOT_CHOSEN))
+        Difference(label, left.get(label, NOT_CHOSEN), right.get(label, NOT_CHOSEN))
         for label in dict.fromkeys([*left, *right])
-        if left.get(label, _NOT_CHOSEN) != right.get(label, _NOT_CHOSEN)
+        if left.get(label, NOT_CHOSEN) != right.get(label, NOT_CHOSEN)
     ]
 
 

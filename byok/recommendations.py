@@ -111,9 +111,7 @@ def _option(row: CatalogModel, reason: str) -> ModelOption:
 
 def recommended_ids() -> dict[str, frozenset[str]]:
     """By provider, every model that we would take for some operation. Nothing is looked up."""
-    return {
-        provider: frozenset(candidates[0][0] for candidates in table.values()) for provider, table in _CANDIDATES.items()
-    }
+    return {provider: frozenset(first for (first, _), *_ in table.values()) for provider, table in _CANDIDATES.items()}
 
 
 def reasons_for(provider: str, model: str) -> list[tuple[str, str]]:

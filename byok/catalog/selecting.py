@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from byok.config import CHAT_OPERATIONS, EffectiveConfig, byok_allowed
-from byok.conflict import Difference, differences_between
+from byok.conflict import NOT_CHOSEN, Difference, differences_between
 from byok.current_setup import provider_label
 from byok.models import PLATFORM_DEFAULT, CatalogModel, ModelKind
 from byok.provider_setup import setup_for
@@ -40,6 +40,7 @@ class Purpose(StrEnum):
         return {Purpose.CHAT: "Chat", Purpose.EMBEDDING: "Embedding"}.get(self) or OPERATION_LABELS[self.value]
 
 
+_SAME = "The chat model"
 PER_OPERATION = tuple(Purpose(operation) for operation in CHAT_OPERATIONS)
 
 
@@ -127,7 +128,17 @@ def changes_by(organization: Organization, config: EffectiveConfig, values: dict
     alert = cost_alert_of(organization)
     same = values["provider"] == config.provider
     kept = {"operation_models": config.operation_models if same else {}, "fallback": config.fallback}
-    return differences_between(config, alert, {**kept, "cost_alert": alert, **values})
+    found = differences_between(config, alert, {**kept, "cost_alert": alert, **values})
+    general = {f"{OPERATION_LABELS[name]}: model" for name in CHAT_OPERATIONS}
+    # An operation without a model of its own is not without a model.
+    return [
+        Difference(
+            each.label,
+            _SAME if each.label in general and each.theirs == NOT_CHOSEN else each.theirs,
+            _SAME if each.label in general and each.yours == NOT_CHOSEN else each.yours,
+        )
+        for each in found
+    ]
 
 
 def notes_on(config: EffectiveConfig, model: CatalogModel, purpose: Purpose) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Response, sync_playwright
 
 from tests import chromium
@@ -63,6 +64,29 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = Path(chosen) if chosen else tmp_path_factory.mktemp("screenshots")
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+Look = Callable[[Page, str], None]
+
+
+@pytest.fixture
+def look(request: pytest.FixtureRequest, screenshots: Path) -> Look:
+    """axe finds nothing, nothing sticks out sideways, and there is a picture for people."""
+    journey = request.module.__name__.rpartition("test_")[2]
+
+    def hold(page: Page, name: str) -> None:
+        page.evaluate(
+            """() => Promise.allSettled(document.getAnimations()
+                .filter((a) => a.effect.getTiming().iterations !== Infinity).map((a) => a.finished))"""
+        )
+        width = page.viewport_size["width"] if page.viewport_size else 0
+        page.screenshot(path=screenshots / f"{journey}-{name}-{width}.png", full_page=True)
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        wide, window = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        assert wide <= window, f"{name} is {wide} px wide in a window of {window} px"
+
+    return hold
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,9 @@
 """The AI settings page in Chromium: by keyboard, in two tabs, without JavaScript, on a phone, in the dark."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import NewContext, Window
+from tests.browser.conftest import Look, NewContext, Window
 from tests.serving import Served
 
 SETTINGS = "/o/acme/settings/ai/"
@@ -18,8 +14,6 @@ REFUSED = "sk-or-v1-settings-invalid-0123456789-cccc"
 DOWN = "sk-or-v1-settings-servererror-0123456789-dddd"
 ANTHROPIC = "sk-ant-api03-settings-0123456789-eeee"
 CHAT = "anthropic/claude-sonnet-5.5"
-
-Look = Callable[[Page, str], None]
 
 
 @pytest.fixture(autouse=True)
@@ -44,25 +38,6 @@ def wide(served: Served, contexts: NewContext) -> Window:
     window = contexts.window(served, width=1280)
     window.sign_in("admin@demo.test")
     return window
-
-
-@pytest.fixture
-def look(screenshots: Path) -> Look:
-    """axe finds nothing, nothing sticks out sideways, and there is a picture for people."""
-
-    def hold(page: Page, name: str) -> None:
-        page.evaluate(
-            """() => Promise.allSettled(document.getAnimations()
-                .filter((a) => a.effect.getTiming().iterations !== Infinity).map((a) => a.finished))"""
-        )
-        width = page.viewport_size["width"] if page.viewport_size else 0
-        page.screenshot(path=screenshots / f"ai-{name}-{width}.png", full_page=True)
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
-        wide, window = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-        assert wide <= window, f"{name} is {wide} px wide in a window of {window} px"
-
-    return hold
 
 
 def save(page: Page) -> None:

@@ -16,7 +16,7 @@ _CONTEXTS = (8_192, 32_768, 128_000, 200_000, 400_000, 1_048_576, None)
 
 def add_model(model_id: str = "openai/gpt-5", **fields: Any) -> CatalogModel:
     """One chat model of OpenRouter's with everything known; `fields` say otherwise."""
-    return CatalogModel.objects.create(**_fields(model_id, **fields))
+    return CatalogModel.objects.create(**row_fields(model_id, **fields))
 
 
 def fill_catalog(count: int) -> list[CatalogModel]:
@@ -28,7 +28,7 @@ def fill_catalog(count: int) -> list[CatalogModel]:
         price = Decimal(number % 40) / 4
         rows.append(
             CatalogModel(
-                **_fields(
+                **row_fields(
                     f"{vendor}/model-{number:04d}",
                     vendor=vendor,
                     name=f"{vendor.title()} Model {number:04d}",
@@ -50,7 +50,8 @@ def fill_catalog(count: int) -> list[CatalogModel]:
     return CatalogModel.objects.bulk_create(rows)
 
 
-def _fields(model_id: str, **fields: Any) -> dict[str, Any]:
+def row_fields(model_id: str, **fields: Any) -> dict[str, Any]:
+    """The columns of such a row."""
     return {
         "route": "openrouter",
         "model_id": model_id,

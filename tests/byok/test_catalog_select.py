@@ -86,7 +86,7 @@ def test_for_chat(client: Client, organization: Organization, asked: Asked) -> N
 def test_for_chat_at_another_provider_with_its_stored_key(client: Client, organization: Organization) -> None:
     page = text(client.get(url("catalog_select", organization), {"m": CLAUDE, "for": "chat"}))
     assert ("Provider", "OpenRouter", "Anthropic") in differences(page)
-    assert ("Qualification: model", "openai/gpt-4o-mini", "Not chosen") in differences(page)
+    assert ("Qualification: model", "openai/gpt-4o-mini", "The chat model") in differences(page)
     assert "Calls are then paid with your Anthropic key." in page
     assert send(client, organization, CLAUDE, "chat").status_code == 302
     config = get_ai_config(organization)
