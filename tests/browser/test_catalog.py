@@ -95,6 +95,17 @@ def test_what_cannot_be_read_is_told_while_typing(admin: Window, look: Look) -> 
     expect(page.locator(".model-card")).to_have_count(1)
 
 
+def test_paper_has_facts_and_nothing_to_press(wide: Window) -> None:
+    page = wide.open(f"{MODELS}?q=kestrel")
+    page.emulate_media(media="print")
+    expect(page.get_by_role("heading", name="Kestrel Great")).to_be_visible()
+    # Roles are those of what is visible.
+    for role in ("searchbox", "combobox", "checkbox", "button"):
+        expect(page.get_by_role(role)).to_have_count(0)
+    for words in ("Learn more", "Select", "Clear all"):
+        expect(page.get_by_role("link", name=words)).to_have_count(0)
+
+
 def test_more_are_loaded_below(wide: Window) -> None:
     page = wide.open(f"{MODELS}?q=plover&sort=name")
     page.get_by_role("link", name="Load more").click()
