@@ -136,7 +136,7 @@ def test_somebody_elses_fine_tuned_model_is_nobodys_business() -> None:
     change(ChangeKind.REMOVED, organization=other)
     tell_of_changes()
     assert [message.to for message in mail.outbox] == [["admin@other.test"]]
-    assert acme.catalog_digests.count() == 0
+    assert not CatalogDigest.objects.filter(organization=acme).exists()
 
 
 class RefusesFirst:
