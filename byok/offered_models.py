@@ -6,6 +6,7 @@ it at the provider.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -13,7 +14,7 @@ from functools import reduce
 from operator import and_
 from typing import Literal
 
-from django.db.models import Q
+from django.db.models import Count, Q
 
 from byok.models import CatalogModel
 from byok.models.catalog import CatalogModelQuerySet
@@ -71,18 +72,32 @@ def search_models(
 def find_model(
     provider: str, kind: Kind, model: str, *, organization: Organization | None = None
 ) -> ModelOption | None:
-    """The known model of that id, retired ones too, or None: it may exist all the same."""
+    """The known model of that name, retired ones too, or None: it may exist all the same."""
+    return find_models(provider, kind, [model], organization=organization).get(model)
+
+
+def find_models(
+    provider: str, kind: Kind, names: Iterable[str], *, organization: Organization | None = None
+) -> dict[str, ModelOption]:
+    """The known ones of these models, by the names that were given. One query."""
     entry = REGISTRY.get(provider)
-    if entry is None:
-        return None
-    wanted = entry.embedding_model_id(model) if kind == "embedding" else entry.model_id(model)
-    row = _models(provider, organization).filter(kind=kind, model_id=wanted).order_by("organization").first()
-    return None if row is None else _option(row, _reasons(entry, kind))
+    ids = {name: _id_of(entry, kind, name) for name in names if name} if entry is not None else {}
+    if entry is None or not ids:
+        return {}
+    rows = _models(provider, organization).filter(kind=kind, model_id__in=set(ids.values()))
+    reasons = _reasons(entry, kind)
+    known = {row.model_id: _option(row, reasons) for row in rows}
+    return {name: known[model_id] for name, model_id in ids.items() if model_id in known}
 
 
-def count_models(provider: str, kind: Kind) -> int:
-    """How many models can be chosen."""
-    return _models(provider, None).offered().filter(kind=kind).count()
+def _id_of(entry: Provider, kind: Kind, name: str) -> str:
+    return entry.embedding_model_id(name) if kind == "embedding" else entry.model_id(name)
+
+
+def count_models(kind: Kind) -> dict[str, int]:
+    """By provider, how many models can be chosen by everybody. One query."""
+    offered = CatalogModel.objects.offered().filter(organization=None, kind=kind)
+    return dict(offered.values_list("route").annotate(count=Count("pk")).order_by())
 
 
 def _models(provider: str, organization: Organization | None) -> CatalogModelQuerySet:

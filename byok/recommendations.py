@@ -47,7 +47,8 @@ _CANDIDATES: dict[str, dict[str, Candidates]] = {
 # What an operation cannot do without.
 _NEEDS = {
     "research": Capability.TOOLS,
-    "qualification": Capability.STRUCTURED_OUTPUT,
+    # A typed answer travels as a tool's arguments.
+    "qualification": Capability.TOOLS,
     "email_generation": None,
     "embedding": None,
 }

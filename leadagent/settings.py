@@ -285,8 +285,8 @@ CELERY_BEAT_SCHEDULE = {
     "drop-superseded-keys": {"task": "byok.tasks.drop_superseded_keys", "schedule": 3600.0},
     "sync-catalog": {"task": "byok.tasks.sync_catalog", "schedule": crontab(hour=4, minute=10)},
     "sync-own-models": {"task": "byok.tasks.sync_own_models", "schedule": 600.0},
-    # After the sync, so that all it found is one mail.
-    "tell-of-catalog-changes": {"task": "byok.tasks.tell_of_catalog_changes", "schedule": crontab(minute=30)},
+    # All that was found in an hour is one mail.
+    "tell-of-catalog-changes": {"task": "byok.tasks.tell_of_catalog_changes", "schedule": 3600.0},
     "remind-of-secret-age": {"task": "byok.tasks.remind_of_secret_age", "schedule": crontab(hour=3, minute=40)},
     "sweep-workflow-runs": {
         "task": "leadagent.leads.tasks.sweep_runs",

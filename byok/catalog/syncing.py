@@ -34,11 +34,15 @@ def sync_openrouter(*, dry_run: bool = False) -> CatalogSync:
     try:
         fetched = fetch_list(ROUTE, "/models", etag=last.etag if last else "")
         sync.etag = fetched.etag
-        if fetched.body is None:
-            sync.outcome = SyncOutcome.UNCHANGED
-            return _finished(sync, dry_run=dry_run)
+        if fetched.body is None and last is not None:
+            # The last look still holds, with what came of it: no further row a day for nothing.
+            last.finished_at = timezone.now()
+            if not dry_run:
+                last.save(update_fields=["finished_at"])
+            last.outcome = SyncOutcome.UNCHANGED
+            return last
         today = timezone.now().date()
-        models, skipped = read_list(fetched.body, today=today)
+        models, skipped = read_list(fetched.body or b"", today=today)
         embedding_path = REGISTRY[ROUTE].embedding_models_path
         embeddings, skipped_too = read_list(fetch_list(ROUTE, embedding_path).body or b"", today=today)
         listed = [*models, *embeddings]

@@ -15,7 +15,7 @@ from byok.conflict import Conflict
 from byok.current_setup import current_setup_of, provider_label
 from byok.forms import AIConfigForm
 from byok.models import PLATFORM_DEFAULT
-from byok.offered_models import Kind, ModelOption, count_models, find_model, search_models
+from byok.offered_models import Kind, ModelOption, count_models, find_models, search_models
 from byok.openrouter_connect import OPENROUTER
 from byok.providers import REGISTRY
 from byok.proving import Saved
@@ -131,15 +131,18 @@ def form_context(
 
 
 def _models_context(organization: Organization, form: AIConfigForm) -> dict[str, Any]:
-    def option_of(name: str, kind: Kind, provider: str) -> ModelOption | None:
-        return find_model(provider, kind, str(form[name].value() or ""), organization=organization)
+    def known(kind: Kind, provider: str, *names: str) -> dict[str, ModelOption]:
+        values = {name: str(form[name].value() or "") for name in names}
+        found = find_models(provider, kind, values.values(), organization=organization)
+        return {name: found[value] for name, value in values.items() if value in found}
 
     embedding_provider = str(form["embedding_provider"].value() or "")
+    chat = known("chat", form.picked, "chat_model", *(field.name for field in form.model_fields))
     return {
         "recommended": recommended_models(form.picked),
-        "chat_option": option_of("chat_model", "chat", form.picked),
-        "operation_models": [(field, option_of(field.name, "chat", form.picked)) for field in form.model_fields],
-        "embedding_option": option_of("embedding_model", "embedding", embedding_provider),
+        "chat_option": chat.get("chat_model"),
+        "operation_models": [(field, chat.get(field.name)) for field in form.model_fields],
+        "embedding_option": known("embedding", embedding_provider, "embedding_model").get("embedding_model"),
         # For browsers without JavaScript.
         "chat_options": search_models(form.picked, "chat", organization=organization),
         "embedding_options": search_models(embedding_provider, "embedding", organization=organization),
@@ -148,10 +151,10 @@ def _models_context(organization: Organization, form: AIConfigForm) -> dict[str,
 
 def _provider_notes(free_tier: FreeTier) -> list[tuple[str, str]]:
     """What tells the choices apart, by the value of the choice."""
-    notes = []
+    notes, counts = [], count_models("chat")
     for entry in REGISTRY.values():
         embeddings = "embeddings too" if entry.offers_embeddings else "no embeddings"
-        notes.append((entry.id, f"{count_models(entry.id, 'chat')} chat models, {embeddings}"))
+        notes.append((entry.id, f"{counts.get(entry.id, 0)} chat models, {embeddings}"))
     return [*notes, (PLATFORM_DEFAULT, f"{free_tier.limit} requests a month, no key needed")]
 
 

@@ -15,8 +15,12 @@ _CONTEXTS = (8_192, 32_768, 128_000, 200_000, 400_000, 1_048_576, None)
 
 
 def add_model(model_id: str = "openai/gpt-5", **fields: Any) -> CatalogModel:
-    """One chat model of OpenRouter's with everything known; `fields` say otherwise."""
-    return CatalogModel.objects.create(**row_fields(model_id, **fields))
+    """One chat model of OpenRouter's with everything known, in place of a packaged one; `fields` say otherwise."""
+    values = row_fields(model_id, **fields)
+    CatalogModel.objects.filter(
+        route=values["route"], model_id=model_id, organization=values.get("organization")
+    ).delete()
+    return CatalogModel.objects.create(**values)
 
 
 def fill_catalog(count: int) -> list[CatalogModel]:

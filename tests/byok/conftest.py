@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from byok import credentials
 from byok.config import save_ai_config
+from byok.models import CatalogModel
 from byok.resolver import TenantModel, get_model_for_tenant
 from leadagent.tenants.models import Organization
 from tests.byok.asked import Asked
@@ -112,3 +113,9 @@ def written(old_secret: None, tmp_path: Path) -> Any:
         return str(path)
 
     return write
+
+
+@pytest.fixture
+def empty_catalog(db: None) -> None:
+    """No model but those that the test adds: migrations have loaded the packaged ones."""
+    CatalogModel.objects.all().delete()

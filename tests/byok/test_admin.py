@@ -24,7 +24,19 @@ from django.utils import timezone
 from byok.backfill import backfill_ai_config
 from byok.config import save_ai_config
 from byok.encryption import fingerprint
-from byok.models import Announcement, KeyUseDay, ProviderCredential, SealingSecret, SupersededKey
+from byok.models import (
+    Announcement,
+    CatalogChange,
+    CatalogDigest,
+    CatalogModel,
+    CatalogSync,
+    ChangeKind,
+    DatedPrice,
+    KeyUseDay,
+    ProviderCredential,
+    SealingSecret,
+    SupersededKey,
+)
 from byok.reports import ConnectionReport, LineState, ReportLine
 from leadagent.leads.models import RunStatus, WorkflowRun
 from leadagent.tenants.membership import invite
@@ -87,6 +99,15 @@ def acme(organization: Organization, one_connection: None) -> Membership:
     run = draft_under_review(organization=organization).run
     WorkflowRun.objects.filter(pk=run.pk).update(status=RunStatus.FAILED, error_code="invalid_key")
     DocumentFactory(organization=organization)
+    # One model of each kind is as good as all.
+    kept = CatalogModel.objects.filter(model_id__in=["gpt-5.4", "text-embedding-3-small", "claude-3-opus-20240229"])
+    CatalogModel.objects.exclude(pk__in=kept).delete()
+    sync = CatalogSync.objects.create(source="openrouter")
+    change = CatalogChange.objects.create(sync=sync, kind=ChangeKind.REPRICED, route="openai", model_id="gpt-5.4")
+    CatalogDigest.objects.create(organization=organization).changes.add(change)
+    DatedPrice.objects.create(
+        organization=organization, route="openai", model_id="gpt-5.4", input_price=1, effective_from=now, source="deal"
+    )
     return place
 
 

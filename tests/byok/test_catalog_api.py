@@ -13,7 +13,7 @@ from tests.byok.catalog_rows import add_model, fill_catalog
 from tests.byok.pages import client_of
 from tests.factories import OrganizationFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_catalog")]
 
 WHERE = "/api/ai-models"
 

@@ -22,7 +22,7 @@ from tests.byok.pages import HTMX, client_of, text, url
 from tests.factories import OrganizationFactory
 from usage.models import UsageDaily
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_catalog")]
 
 
 def names(page: str) -> list[str]:

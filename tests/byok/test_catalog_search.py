@@ -15,6 +15,8 @@ from leadagent.tenants.models import Organization
 from tests.byok.catalog_rows import add_model, fill_catalog
 from tests.factories import OrganizationFactory
 
+pytestmark = pytest.mark.usefixtures("empty_catalog")
+
 
 def read(query: str) -> CatalogFilter:
     asked = read_filter(QueryDict(query))
@@ -89,7 +91,7 @@ def found(organization: Organization, query: str, **more: Any) -> set[str]:
 
 
 @pytest.fixture
-def some(organization: Organization) -> None:
+def some(organization: Organization, empty_catalog: None) -> None:
     add_model("anthropic/claude-sonnet", name="Claude Sonnet 5", tier="premium")
     add_model("google/gemini-flash", name="Gemini Flash", tier="cheap", is_fast=True, input_price=Decimal("0.3"),
               context_window=1_048_576, capabilities=["tools"], input_modalities=["text", "audio"])  # fmt: skip

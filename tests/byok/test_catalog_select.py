@@ -17,7 +17,7 @@ from tests.byok.keys import KEYS
 from tests.byok.pages import HTMX, client_of, sign_in_grows_old, text, url
 from tests.factories import OrganizationFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_catalog")]
 
 
 @pytest.fixture

@@ -60,6 +60,7 @@ def test_the_same_list_is_not_sent_again(openrouter: FakeProvider) -> None:
     before = stored()
     sync = sync_openrouter()
     assert (sync.outcome, sync.etag) == (SyncOutcome.UNCHANGED, '"1"')
+    assert CatalogSync.objects.filter(source="openrouter").count() == 1
     assert stored() == before
     serve(openrouter, [*KNOWN, {**ENTRY, "id": "acme/new"}], etag='"2"')
     assert sync_openrouter().added == 1

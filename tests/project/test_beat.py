@@ -1,5 +1,6 @@
 """What beat schedules exists, is told in the operations guide, and does no harm when it runs twice."""
 
+import json
 import re
 import subprocess
 import sys
@@ -19,8 +20,19 @@ from django.core import mail
 from django.db import connection
 from pytest_django import Settings
 
+from byok.asking import Answer
+from byok.catalog.fetching import Fetched
 from byok.config import save_ai_config
-from byok.models import CredentialStatus, ProviderCredential, SealingSecret, SupersededKey
+from byok.models import (
+    CatalogChange,
+    CatalogModel,
+    CatalogSync,
+    ChangeKind,
+    CredentialStatus,
+    ProviderCredential,
+    SealingSecret,
+    SupersededKey,
+)
 from leadagent.leads import tasks as lead_tasks
 from leadagent.tenants.models import Role
 from tests.byok.asked import Asked
@@ -131,10 +143,33 @@ def installation(
         record(lost)
         UsageInbox.objects.filter(event_id=lost.id).update(received_at=LAST_YEAR)
         run_for(LeadFactory(organization=replaced))
+        # What the catalog has to do: a list that is new, an account to look at, a price to tell of.
+        of_replaced = ProviderCredential.objects.filter(organization=replaced)
+        of_replaced.update(status=CredentialStatus.OK, next_check_at=NOW - timedelta(minutes=1))
+        MembershipFactory(organization=replaced, role=Role.ADMIN, user__email="admin@replaced.test")
+        monkeypatch.setattr("byok.catalog.syncing.fetch_list", listing)
+        monkeypatch.setattr(
+            "byok.catalog.own_models.ask", lambda *_, **__: Answer(200, b'{"data": [{"id": "ft:gpt-4o:a::1"}]}')
+        )
+        CatalogChange.objects.create(
+            sync=CatalogSync.objects.create(source="packaged"),
+            kind=ChangeKind.REPRICED,
+            route="openai",
+            model_id=MODELS["openai"],
+        )
         assert SupersededKey.objects.filter(undo_until__lte=NOW).exists()
         chain_now()
         mail.outbox.clear()
         yield {"asked": asked.calls, "nudged": nudged}
+
+
+def listing(provider: str, path: str, *, etag: str = "") -> Fetched:
+    """OpenRouter's list: one model more than the packaged one, and not sent again to who has it."""
+    if etag:
+        return Fetched(None, etag)
+    known = CatalogModel.objects.filter(route=provider).values_list("model_id", flat=True)
+    names = [*known, "acme/new"] if path == "/models" else []
+    return Fetched(json.dumps({"data": [{"id": name} for name in names]}).encode(), '"1"')
 
 
 def everything(outside: dict[str, list[Any]]) -> dict[str, Any]:
