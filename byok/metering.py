@@ -40,6 +40,8 @@ class CallContext:
     credential: KnownCredential | None
     # Off: rows keep tokens and cost only (the organisation's own choice).
     keep_detail: bool
+    # The dated price of `model`, looked up when it was resolved; None: the public list counts.
+    price: pricing.FixedPrice | None = None
 
 
 class Exchange:
@@ -149,7 +151,15 @@ class Exchange:
         read = pricing.read_tokens(self._shape, answer) if self._shape else None
         if read is None:
             return replace(event, actual_cost=actual)
-        answered_model, tokens = read
+        answered, tokens = read
+        estimated = pricing.estimate(
+            self._context.provider,
+            tokens,
+            asked=self._asked_model,
+            answered=answered,
+            served=self._provider.served(answer),
+            fixed=self._context.price,
+        )
         return replace(
             event,
             input_tokens=tokens.uncached_input,
@@ -158,16 +168,9 @@ class Exchange:
             output_tokens=tokens.output,
             reasoning_tokens=tokens.reasoning,
             actual_cost=actual,
-            estimated_cost=None if self._reader and self._reader.was_cut else self._estimate(answered_model, tokens),
-            price_version=pricing.price_version(),
+            estimated_cost=None if self._reader and self._reader.was_cut else estimated.cost,
+            price_version=estimated.version,
         )
-
-    def _estimate(self, answered_model: str | None, tokens: pricing.TokenBuckets) -> Decimal | None:
-        # The model that answered is the one that is billed; its exact name is not always listed.
-        for model in dict.fromkeys((answered_model or self._asked_model, self._asked_model)):
-            if (cost := pricing.calculate_cost(self._context.provider, model, tokens)) is not None:
-                return cost
-        return None
 
     def _finish(
         self,

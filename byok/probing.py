@@ -44,6 +44,7 @@ def probe_model(organization: Organization, provider: str, api_key: str, model_i
     """Call `model_id` once with `api_key`; leaves exactly one usage row. Never retried, never raises an `AIError`."""
     entry = REGISTRY[provider]
     config = get_ai_config(organization)
+    price = pricing.dated_pricing(provider, model_id, organization=organization)
     context = CallContext(
         organization_id=organization.pk,
         operation=OPERATION,
@@ -55,6 +56,7 @@ def probe_model(organization: Organization, provider: str, api_key: str, model_i
         # The key may not be stored, and how a test ended is the report's to say.
         credential=None,
         keep_detail=config.usage_tracking,
+        price=pricing.FixedPrice(model_id, price) if price else None,
     )
     attribution = entry.attribution_headers(
         site_url=config.openrouter_site_url or settings.PUBLIC_URL,
@@ -85,10 +87,10 @@ def probe_model(organization: Organization, provider: str, api_key: str, model_i
             failed = "timeout" if isinstance(exc, httpx2.TimeoutException) else "unreachable"
     if failed:
         return Probed(AIError(failed, provider=provider))
-    return _read(entry, status, bytes(body), headers)
+    return _read(entry, context, status, bytes(body), headers)
 
 
-def _read(entry: Provider, status: int, body: bytes, headers: Mapping[str, str]) -> Probed:
+def _read(entry: Provider, context: CallContext, status: int, body: bytes, headers: Mapping[str, str]) -> Probed:
     if 300 <= status < 400:
         return Probed(AIError("bad_response", provider=entry.id, status=status))
     if status >= 400:
@@ -105,15 +107,22 @@ def _read(entry: Provider, status: int, body: bytes, headers: Mapping[str, str])
         # Generation had begun, so the status was 200; the body tells the failure.
         code = error_object(answer).get("code")
         return Probed(error_from_answer(entry.id, code if isinstance(code, int) else 502, answer, headers))
-    return Probed(cost=_cost(entry, answer))
+    return Probed(cost=_cost(entry, context, answer))
 
 
-def _cost(entry: Provider, answer: dict[str, Any]) -> Decimal | None:
+def _cost(entry: Provider, context: CallContext, answer: dict[str, Any]) -> Decimal | None:
     """What the provider reports, or what dated prices say; the usage row is priced the same way."""
     reported: Decimal | None = entry.reported_cost(answer)
     shape = entry.usage_shape(entry.probe("").path)
     read = pricing.read_tokens(shape, answer) if shape else None
     if reported is not None or read is None:
         return reported
-    model, tokens = read
-    return pricing.calculate_cost(entry.id, model, tokens) if model else None
+    answered, tokens = read
+    return pricing.estimate(
+        entry.id,
+        tokens,
+        asked=context.model,
+        answered=answered,
+        served=entry.served(answer),
+        fixed=context.price,
+    ).cost

@@ -18,6 +18,7 @@ from byok.fallback import Allowed, Fallback, No, decide
 from byok.gate import KeyMissing, KeySource
 from byok.metering import CallContext
 from byok.models import PLATFORM_DEFAULT, ProviderCredential
+from byok.pricing import FixedPrice, dated_pricing
 from byok.providers import REGISTRY, Provider
 from leadagent.tenants.models import Organization
 from usage import durable
@@ -123,6 +124,8 @@ def get_model_for_tenant(
     if not on_platform and credential is None:
         raise AIError("config_missing", provider=provider)
     model_id = entry.model_id(model) if kind == "chat" else entry.embedding_model_id(model)
+    # The platform pays for calls on its own key: what an organisation negotiated is no price of those.
+    price = dated_pricing(provider, model_id, organization=None if on_platform else organization)
     context = CallContext(
         organization_id=organization.pk,
         operation=operation,
@@ -133,6 +136,7 @@ def get_model_for_tenant(
         lead_id=lead,
         run_id=run,
         keep_detail=config.usage_tracking,
+        price=FixedPrice(model_id, price) if price else None,
     )
     headers = entry.attribution_headers(
         site_url=config.openrouter_site_url or settings.PUBLIC_URL,

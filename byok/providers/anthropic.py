@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from byok.errors import classify_status
 from byok.providers.base import PLACEHOLDER_KEY, Probe, Provider, UsageShape, WrongKey, timeout
+from byok.providers.served import Served
 
 if TYPE_CHECKING:
     import anthropic
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
     from byok.providers.base import AsyncClient, SyncClient
+
+
+# Computing in the United States only: https://platform.claude.com/docs/en/manage-claude/data-residency
+_US_ONLY = Decimal("1.1")
 
 
 class Anthropic(Provider):
@@ -31,6 +37,8 @@ class Anthropic(Provider):
     )
     embedding_models = ()
     price_source = "anthropic"
+    # https://platform.claude.com/docs/en/about-claude/pricing#prompt-caching
+    cache_follows_input = True
     # The largest page there is: https://platform.claude.com/docs/en/api/models/list
     key_path = chat_models_path = "/v1/models?limit=1000"
     # https://platform.claude.com/docs/en/api/versioning
@@ -108,6 +116,16 @@ class Anthropic(Provider):
             case "error":
                 folded["error"] = event.get("error")
         return False
+
+    def served(self, answer: Mapping[str, Any]) -> Served:
+        usage = answer.get("usage")
+        usage = usage if isinstance(usage, Mapping) else {}
+        tier = str(usage.get("service_tier") or "standard")
+        speed = str(usage.get("speed") or "standard")
+        if speed != "standard":
+            # Fast mode has its own table; nothing is published for fast batches or fast priority.
+            tier = speed if tier == "standard" else f"{tier} {speed}"
+        return Served(tier[:20], _US_ONLY if usage.get("inference_geo") == "us" else Decimal(1))
 
     def classify(self, status: int, error: Mapping[str, Any]) -> str:
         kind = str(error.get("type") or "")

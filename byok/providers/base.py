@@ -16,6 +16,7 @@ from django.conf import settings
 
 from byok.errors import classify_status
 from byok.providers.key_facts import KeyFacts
+from byok.providers.served import STANDARD, Served
 
 if TYPE_CHECKING:
     import anthropic
@@ -64,6 +65,10 @@ class Provider(ABC):
     embedding_models: ClassVar[tuple[str, ...]]
     # genai-prices' name for the provider.
     price_source: ClassVar[str]
+    # Whether its cache prices are published as multiples of the input price, so that they follow a negotiated one.
+    cache_follows_input: ClassVar[bool] = False
+    # Whether writing to the cache costs what input costs wherever no price for it is published.
+    cache_write_as_input: ClassVar[bool] = False
 
     # --- Keys -----------------------------------------------------------------------
 
@@ -174,6 +179,14 @@ class Provider(ABC):
     def reported_cost(self, answer: Mapping[str, Any]) -> Any:
         """The cost in US dollars that the answer itself states, or None."""
         return None
+
+    def served(self, answer: Mapping[str, Any]) -> Served:
+        """The tier and place in which the answer says that it was computed, as far as they decide the price."""
+        return STANDARD
+
+    def is_free(self, model_id: str) -> bool:
+        """Whether the provider publishes that this model costs nothing."""
+        return False
 
     def classify(self, status: int, error: Mapping[str, Any]) -> str:
         """The error code (see `byok.errors.KINDS`) for a refusal."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from byok.providers.base import PLACEHOLDER_KEY, Probe, Provider, UsageShape, timeout
+from byok.providers.served import STANDARD, Served
 
 if TYPE_CHECKING:
     import httpx2
@@ -21,7 +22,17 @@ _SHAPES = {
 }
 
 
+# What accounting needs of a streamed answer.
+_TOLD = ("id", "model", "service_tier", "usage")
+# What `service_tier` says of a call at the standard price: https://developers.openai.com/api/docs/api-reference/chat
+_STANDARD_TIERS = frozenset({"", "auto", "default", "standard"})
+
+
 class OpenAIWireProvider(Provider):
+    # Automatic caching has no charge of its own; models that do charge for writing are listed with a price for it:
+    # https://openai.com/index/api-prompt-caching/ and https://openrouter.ai/docs/guides/best-practices/prompt-caching
+    cache_write_as_input = True
+
     def auth_headers(self, key: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {key}"}
 
@@ -86,5 +97,10 @@ class OpenAIWireProvider(Provider):
         # The Responses API nests the answer in its events; chat has it at the top.
         inner = event.get("response")
         answer = inner if isinstance(inner, Mapping) else event
-        folded.update({name: answer[name] for name in ("id", "model", "usage") if answer.get(name)})
+        folded.update({name: answer[name] for name in _TOLD if answer.get(name)})
         return bool(answer.get("usage"))
+
+    def served(self, answer: Mapping[str, Any]) -> Served:
+        # The tier that served the call, which may be another than was asked for.
+        tier = str(answer.get("service_tier") or "")
+        return STANDARD if tier in _STANDARD_TIERS else Served(tier[:20])

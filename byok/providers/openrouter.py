@@ -139,6 +139,10 @@ class OpenRouter(OpenAIWireProvider):
             return None if upstream_cost is None else cost + upstream_cost
         return cost
 
+    def is_free(self, model_id: str) -> bool:
+        # https://openrouter.ai/docs/guides/routing/model-variants/free
+        return model_id.endswith(":free")
+
     def classify(self, status: int, error: Mapping[str, Any]) -> str:
         text = str(error.get("message") or "").lower()
         match status:

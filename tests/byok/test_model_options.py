@@ -7,7 +7,7 @@ import pytest
 
 from byok.config import CHAT_OPERATIONS
 from byok.offered_models import ModelOption, count_models, find_model, search_models
-from byok.pricing import get_pricing
+from byok.pricing import list_pricing
 from byok.providers import REGISTRY
 from byok.recommendations import (
     recommended_chat_model,
@@ -38,7 +38,7 @@ def test_every_word_narrows_the_search() -> None:
 def test_prices_are_those_that_calls_are_booked_with() -> None:
     for provider in REGISTRY:
         for option in search_models(provider, "chat", limit=8):
-            pricing = get_pricing(provider, option.id)
+            pricing = list_pricing(provider, option.id)
             if pricing is not None and not option.id.endswith(":free"):
                 assert (option.price_in, option.price_out) == (pricing.input, pricing.output), option.id
 
