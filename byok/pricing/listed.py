@@ -10,6 +10,7 @@ from importlib.metadata import version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from byok.pricing.corrections import correction_of
 from byok.pricing.rates import Pricing, Rates, Tariff, Tier
 from byok.providers import REGISTRY, Provider
 
@@ -55,7 +56,8 @@ def list_pricing(provider: str, model: str, *, at: datetime | None = None) -> Pr
     except LookupError:
         return None
     moment = at or datetime.now(UTC)
-    standard = _tariff(entry, listed.get_prices(moment).__dict__)
+    corrected = correction_of(entry.price_source, listed.id, moment)
+    standard = _tariff(entry, {**listed.get_prices(moment).__dict__, **corrected})
     if standard is None:
         return None
     special = {}
@@ -65,7 +67,8 @@ def list_pricing(provider: str, model: str, *, at: datetime | None = None) -> Pr
         tariff = None if published is None else _tariff(entry, published) if published else standard
         if tariff is not None:
             special[tier] = tariff
-    return Pricing("list", price_version(), _since(listed, moment), standard, MappingProxyType(special))
+    source = f"{price_version()}, corrected" if corrected else price_version()
+    return Pricing("list", source, _since(listed, moment), standard, MappingProxyType(special))
 
 
 def _published(
