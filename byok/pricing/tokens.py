@@ -66,7 +66,7 @@ def read_tokens(shape: UsageShape, answer: Mapping[str, Any]) -> tuple[str | Non
         cache_write_1h=long_write,
         output=count("output_tokens"),
         reasoning=count("output_reasoning_tokens"),
-        other=sum(count(name) for name in _OTHER_KINDS),
+        other=sum(count(name) for name in _OTHER_KINDS) + _searches(answer),
     )
 
 
@@ -75,11 +75,19 @@ def _written_for_long(answer: Mapping[str, Any]) -> int:
 
     https://developers.openai.com/api/docs/guides/prompt-caching
     """
-    usage = answer.get("usage")
-    for name in ("input_tokens_details", "prompt_tokens_details"):
-        inner = usage.get(name) if isinstance(usage, Mapping) else None
-        details = inner.get("cache_write_tokens_details") if isinstance(inner, Mapping) else None
-        value = details.get("ttl_12h_tokens") if isinstance(details, Mapping) else None
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-            return value
-    return 0
+    return max(
+        _whole_number(answer, "usage", details, "cache_write_tokens_details", "ttl_12h_tokens")
+        for details in ("input_tokens_details", "prompt_tokens_details")
+    )
+
+
+def _searches(answer: Mapping[str, Any]) -> int:
+    """The web searches that OpenAI's Responses API made by itself; they stand beside `usage`."""
+    return _whole_number(answer, "tool_usage", "web_search", "num_requests")
+
+
+def _whole_number(answer: Mapping[str, Any], *path: str) -> int:
+    value: object = answer
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0

@@ -23,7 +23,7 @@ _SHAPES = {
 
 
 # What accounting needs of a streamed answer.
-_TOLD = ("id", "model", "service_tier", "usage")
+_TOLD = ("id", "model", "service_tier", "tool_usage", "usage")
 # What `service_tier` says of a call at the standard price: https://developers.openai.com/api/docs/api-reference/chat
 _STANDARD_TIERS = frozenset({"", "auto", "default", "standard"})
 

@@ -116,6 +116,12 @@ def test_no_token_is_in_two_buckets(shape: UsageShape, usage: dict[str, Any], bu
     assert read_tokens(shape, {"model": "m", "usage": usage}) == ("m", buckets)
 
 
+def test_searches_that_openai_makes_stand_beside_the_usage() -> None:
+    usage = {"input_tokens": 9, "output_tokens": 8}
+    answer = {"model": "m", "usage": usage, "tool_usage": {"web_search": {"num_requests": 2}}}
+    assert read_tokens(UsageShape("openai", "responses"), answer) == ("m", TokenBuckets(9, output=8, other=2))
+
+
 @pytest.mark.parametrize(
     "usage",
     [
