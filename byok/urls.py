@@ -1,7 +1,7 @@
 from django.urls import path, register_converter
 
 from byok.models import ProviderName
-from byok.views import catalog, catalog_model, catalog_select, connect, keys, models, settings, wizard
+from byok.views import catalog, catalog_model, catalog_select, connect, keys, models, prices, settings, wizard
 
 app_name = "byok"
 
@@ -35,6 +35,9 @@ urlpatterns = [
     path(f"{_SETTINGS}keys/<slug:provider>/check/", keys.recheck_key, name="recheck_key"),
     path(f"{_SETTINGS}keys/<slug:provider>/remove/", keys.remove_key, name="remove_key"),
     path(f"{_SETTINGS}keys/<slug:provider>/undo/", keys.bring_key_back, name="undo_replacement"),
+    path("o/<slug:org>/models/prices/", prices.prices, name="prices"),
+    path("o/<slug:org>/models/prices/add/", prices.price_add, name="price_add"),
+    path("o/<slug:org>/models/prices/<int:price_id>/end/", prices.price_end, name="price_end"),
     path("o/<slug:org>/onboarding/ai/", wizard.onboarding_ai, name="onboarding_ai"),
     path("o/<slug:org>/onboarding/key/<slug:provider>/", wizard.onboarding_key, name="onboarding_key"),
     path("o/<slug:org>/onboarding/models/", wizard.onboarding_models, name="onboarding_models"),

@@ -152,7 +152,7 @@ def installation(
             "byok.catalog.own_models.ask", lambda *_, **__: Answer(200, b'{"data": [{"id": "ft:gpt-4o:a::1"}]}')
         )
         CatalogChange.objects.create(
-            sync=CatalogSync.objects.create(source="packaged"),
+            sync=CatalogSync.objects.create(source="earlier"),
             kind=ChangeKind.REPRICED,
             route="openai",
             model_id=MODELS["openai"],

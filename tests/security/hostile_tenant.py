@@ -125,6 +125,12 @@ def _keys(tenant: HostileTenant, payload: str) -> None:
     CostAlert.objects.create(
         organization=organization, enabled=True, monthly_threshold=Decimal(5), email=f"{payload}@x.test"[-254:]
     )
+    price = DatedPrice.objects.create(
+        organization=organization, route="openrouter", model_id="x", effective_from=now, created_by=tenant.admin,
+        source="negotiated", input_price=Decimal(1),
+    )  # fmt: skip
+    tenant.ids["price_id"] = price.pk
+    tenant.poison(price, payload)
     KeyUseDay.objects.create(
         organization=organization, credential_id=uuid.uuid4(), provider="openrouter", day=now.date(), calls=1,
         operations={payload: 1},

@@ -8,9 +8,10 @@ from allauth.account.models import EmailAddress
 from django.apps import apps
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from byok.config import save_ai_config
-from byok.models import AIConfig
+from byok.models import AIConfig, DatedPrice
 from leadagent.tenants.models import ApiToken, Invitation, Membership, Organization, Role, User
 from tests.byok.asked import Asked
 from tests.byok.catalog_rows import add_model
@@ -165,6 +166,27 @@ def test_the_api_refuses_what_it_does_not_know(organization: Organization) -> No
         assert answer.status_code == 422, name
         assert answer.json()["error"]["field"] == name
     assert organization.ai_config.version == 1
+
+
+def test_a_negotiated_price(client: Client, organization: Organization, admin: Membership) -> None:
+    other = OrganizationFactory()
+    fields = {
+        "provider": "openai", "model": "gpt-4o", "input_price": "2", "output_price": "8",
+        "starts_on": timezone.now().date().isoformat(), "last_day": "", "note": "Contract 7",
+    }  # fmt: skip
+    hidden = {"effective_from": "2001-01-01", "effective_until": "2001-02-01", "route": "anthropic", "model_id": "evil"}
+    where = reverse("byok:price_add", args=[organization.slug])
+    answer = client.post(where, {**SMUGGLED, "organization": other.pk, **hidden, **fields})
+    assert answer.status_code == 302, answer.content.decode()[:2000]
+    [made] = DatedPrice.objects.all()
+    assert (made.organization, made.created_by, made.route, made.model_id) == (
+        organization,
+        admin.user,
+        "openai",
+        "gpt-4o",
+    )
+    assert (made.source, made.effective_from.year > 2001, made.effective_until) == ("negotiated", True, None)
+    assert anything_smuggled() == []
 
 
 def test_the_public_form(client: Client, organization: Organization) -> None:

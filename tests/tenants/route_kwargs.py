@@ -5,9 +5,14 @@ function makes the row in the organisation it is given and returns the rest of t
 """
 
 from collections.abc import Callable
+from datetime import UTC
+from decimal import Decimal
 from typing import Any
 
+from django.utils import timezone
+
 from byok.config import save_ai_config
+from byok.negotiated_prices import add_negotiated_price
 from leadagent.leads.intake import take_in
 from leadagent.leads.models import Document, EmailDraft, LeadSource, WorkflowRun
 from leadagent.tenants.membership import invite
@@ -71,6 +76,17 @@ def _replaced_key(organization: Organization) -> dict[str, Any]:
     return named
 
 
+def _negotiated_price(organization: Organization) -> dict[str, Any]:
+    price = add_negotiated_price(
+        organization,
+        provider="openai",
+        model="gpt-4o",
+        prices={"input_price": Decimal(2), "output_price": Decimal(8)},
+        starts_on=timezone.now().astimezone(UTC).date(),
+    )
+    return {"price_id": price.pk}
+
+
 def _provider(organization: Organization) -> dict[str, Any]:
     return {"provider": "openrouter"}
 
@@ -99,6 +115,7 @@ ROUTE_KWARGS: dict[str, MakeRow] = {
     "byok:remove_key": _stored_key,
     "byok:onboarding_key": _provider,
     "byok:connect_callback": _connect_state,
+    "byok:price_end": _negotiated_price,
     "byok:recheck_key": _stored_key,
     "byok:undo_replacement": _replaced_key,
     "leads:detail": _lead,

@@ -24,6 +24,15 @@ def money(amount: Decimal | None) -> str:
 
 
 @register.filter
+def rate(price: Decimal | None) -> str:
+    """A price per million tokens, every digit of it and at least two decimals: `$2.50`, `$0.0375`."""
+    if price is None:
+        return UNKNOWN
+    decimals = max(2, -int(price.normalize().as_tuple().exponent))
+    return f"${price:,.{decimals}f}"
+
+
+@register.filter
 def seconds(milliseconds: int | None) -> str:
     """A duration for people: `820 ms`, `4.2 s`, `3 min 12 s`."""
     if milliseconds is None:

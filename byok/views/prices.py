@@ -1,0 +1,123 @@
+"""The page of an organisation's negotiated prices: everybody sees them, admins add and end them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_safe
+
+from byok.config import InvalidConfig
+from byok.negotiated_prices import Negotiated, add_negotiated_price, end_negotiated_price, negotiated_prices
+from byok.offered_models import search_models
+from byok.price_forms import NegotiatedPriceForm
+from byok.pricing import list_pricing
+from byok.providers import REGISTRY
+from leadagent.http import HtmxHttpRequest
+from leadagent.tenants.access import organization_view
+from leadagent.tenants.models import Role
+
+_KINDS = {"in force": "good", "to come": "info", "ended": "idle"}
+# The column, its name on the page, and the same price in the public list.
+_COLUMNS = (
+    ("input_price", "Input", "input"),
+    ("output_price", "Output", "output"),
+    ("cache_read_price", "Cache read", "cache_read"),
+    ("cache_write_price", "Cache write", "cache_write"),
+    ("cache_write_1h_price", "Cache write, 1 h", "cache_write_1h"),
+)
+
+
+@organization_view(Role.VIEWER)
+@require_safe
+def prices(request: HtmxHttpRequest) -> HttpResponse:
+    """The prices that were agreed, in force and past, and for admins the form that adds one."""
+    return _page(request, NegotiatedPriceForm())
+
+
+@organization_view(Role.ADMIN)
+def price_add(request: HtmxHttpRequest) -> HttpResponse:
+    """Add a price. A GET (a reload) shows the page."""
+    if request.method != "POST":
+        return redirect("byok:prices", request.organization.slug)
+    form = NegotiatedPriceForm(request.POST)
+    if not form.is_valid():
+        return _page(request, form, status=422)
+    chosen = form.cleaned_data
+    try:
+        price = add_negotiated_price(
+            request.organization,
+            provider=chosen["provider"],
+            model=chosen["model"],
+            prices=form.prices,
+            starts_on=chosen["starts_on"],
+            last_day=chosen["last_day"],
+            note=chosen["note"],
+            actor=request.user,
+            request=request,
+        )
+    except InvalidConfig as invalid:
+        form.add_error(invalid.field if invalid.field in form.fields else None, str(invalid))
+        return _page(request, form, status=422)
+    messages.success(request, f"The price of {price.model_id} is saved.")
+    if list_pricing(price.route, price.model_id) is None:
+        messages.warning(
+            request,
+            f"No list we know names {price.model_id}. Check that it is spelt as {_label(price.route)} spells it.",
+        )
+    return redirect("byok:prices", request.organization.slug)
+
+
+@organization_view(Role.ADMIN)
+def price_end(request: HtmxHttpRequest, price_id: int) -> HttpResponse:
+    """GET asks (for browsers without the dialog), POST ends the price, or takes it back before it began."""
+    if request.method != "POST":
+        price = get_object_or_404(request.organization.negotiated_prices, pk=price_id)
+        one = next((one for one in negotiated_prices(request.organization) if one.price == price), None)
+        if one is None or one.state == "ended":
+            return redirect("byok:prices", request.organization.slug)
+        return render(request, "byok/price_end.html", {"row": _row(one)})
+    get_object_or_404(request.organization.negotiated_prices, pk=price_id)
+    ended = end_negotiated_price(request.organization, price_id, actor=request.user, request=request)
+    if ended is None:
+        messages.info(request, "This price had ended already.")
+    else:
+        messages.success(request, f"The price of {ended.model_id} no longer counts for new calls.")
+    return redirect("byok:prices", request.organization.slug)
+
+
+def _page(request: HtmxHttpRequest, form: NegotiatedPriceForm, *, status: int = 200) -> HttpResponse:
+    may_change = request.membership.may(Role.ADMIN)
+    rows = [_row(one) for one in negotiated_prices(request.organization)]
+    picked = str(form["provider"].value() or next(iter(REGISTRY)))
+    context = {
+        "current": [row for row in rows if row["state"] != "ended"],
+        "earlier": [row for row in rows if row["state"] == "ended"],
+        "columns": [name for _, name, _ in _COLUMNS],
+        "form": form if may_change else None,
+        "picked": picked,
+        "model_options": search_models(picked, "chat", limit=40) if may_change else [],
+    }
+    return render(request, "byok/prices.html", context, status=status)
+
+
+def _row(one: Negotiated) -> dict[str, Any]:
+    price = one.price
+    return {
+        "price": price,
+        "state": one.state,
+        "kind": _KINDS[one.state],
+        "provider": _label(price.route),
+        "dialog": f"end-{price.pk}",
+        "has_begun": one.state != "to come",
+        "rates": [
+            (name, getattr(price, column), getattr(one.listed, listed) if one.listed else None)
+            for column, name, listed in _COLUMNS
+        ],
+    }
+
+
+def _label(provider: str) -> str:
+    return REGISTRY[provider].label if provider in REGISTRY else provider
