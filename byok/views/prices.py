@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, time, timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -9,7 +10,8 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_safe
 
-from byok.config import InvalidConfig
+from byok.config import InvalidConfig, get_ai_config
+from byok.models import DatedPrice
 from byok.negotiated_prices import Negotiated, add_negotiated_price, end_negotiated_price, negotiated_prices
 from byok.offered_models import search_models
 from byok.price_forms import NegotiatedPriceForm
@@ -34,7 +36,8 @@ _COLUMNS = (
 @require_safe
 def prices(request: HtmxHttpRequest) -> HttpResponse:
     """The prices that were agreed, in force and past, and for admins the form that adds one."""
-    return _page(request, NegotiatedPriceForm())
+    own = get_ai_config(request.organization).provider
+    return _page(request, NegotiatedPriceForm(initial={"provider": own} if own in REGISTRY else None))
 
 
 @organization_view(Role.ADMIN)
@@ -112,11 +115,18 @@ def _row(one: Negotiated) -> dict[str, Any]:
         "provider": _label(price.route),
         "dialog": f"end-{price.pk}",
         "has_begun": one.state != "to come",
+        "last_day": _last_day(price),
         "rates": [
             (name, getattr(price, column), getattr(one.listed, listed) if one.listed else None)
             for column, name, listed in _COLUMNS
         ],
     }
+
+
+def _last_day(price: DatedPrice) -> date | None:
+    """The last whole day on which it counts; None where it has no end, or was ended within a day."""
+    ends = price.effective_until.astimezone(UTC) if price.effective_until else None
+    return (ends - timedelta(days=1)).date() if ends and ends.time() == time.min else None
 
 
 def _label(provider: str) -> str:

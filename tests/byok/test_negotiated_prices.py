@@ -8,13 +8,14 @@ import pytest
 import time_machine
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from byok.config import InvalidConfig
+from byok.config import InvalidConfig, save_ai_config
 from byok.models import DatedPrice
 from byok.negotiated_prices import add_negotiated_price, end_negotiated_price, negotiated_prices
 from byok.pricing import get_pricing
 from leadagent.tenants.audit_actions import LABELS
 from leadagent.tenants.audit_models import AuditEvent
 from leadagent.tenants.models import Organization, Role
+from tests.byok.keys import KEYS
 from tests.byok.pages import client_of, text, url
 from tests.factories import OrganizationFactory, UserFactory
 
@@ -231,7 +232,7 @@ def test_an_admin_adds_a_price(organization: Organization) -> None:
     page = text(answer)
     assert "The price of gpt-4o is saved." in page
     assert "No list we know" not in page
-    for part in ("$2.25", "$9.00", "$1.10", "list $2.50", "To come", "1 Dec 2026", "Contract 7"):
+    for part in ("$2.25", "$9.00", "$1.10", "list $2.50", "To come", "1 Dec 2026</time> to 30 Nov 2027", "Contract 7"):
         assert part in page
     [price] = organization.negotiated_prices.all()
     assert (price.input_price, price.cache_read_price, price.cache_write_price) == (
@@ -284,6 +285,7 @@ def test_an_admin_ends_a_price(organization: Organization) -> None:
     page = text(client.post(where, follow=True))
     assert "no longer counts for new calls" in page
     assert "Earlier prices" in page
+    assert "26 Nov 2026, 12:30" in page
     # The question for a price that has ended leads back to the page.
     assert client.get(where).status_code == 302
     assert "had ended already" in text(client.post(where, follow=True))
@@ -324,6 +326,11 @@ def test_more_prices_are_no_more_queries(
     for month in (1, 2, 3):
         add(organization, starts_on=date(2027, month, 1), actor=UserFactory())
     assert queries() == few
+
+
+def test_the_form_begins_with_the_own_provider(organization: Organization) -> None:
+    save_ai_config(organization, provider="anthropic", chat_model="claude-haiku-4-5", api_key=KEYS["anthropic"])
+    assert '<option value="anthropic" selected>' in text(client_of(organization).get(url("prices", organization)))
 
 
 def test_it_says_that_recorded_calls_keep_their_price(organization: Organization) -> None:
