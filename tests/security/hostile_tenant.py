@@ -30,7 +30,7 @@ from leadagent.tenants.models import ApiToken, Organization, Role, User
 from tests.byok.catalog_rows import add_model
 from tests.factories import MembershipFactory, OrganizationFactory, UserFactory
 from usage.events import event_id_at
-from usage.models import AIUsage, CostAlert, UsageDaily
+from usage.models import AIUsage, CostAlert, UsageDaily, UsageExport
 
 SEPARATOR = " ¦ "
 
@@ -131,6 +131,11 @@ def _keys(tenant: HostileTenant, payload: str) -> None:
     )  # fmt: skip
     tenant.ids["price_id"] = price.pk
     tenant.poison(price, payload)
+    export = UsageExport.objects.create(
+        organization=organization, requested_by=tenant.admin, format="csv", wanted={"model": payload}
+    )
+    tenant.ids["export_id"] = export.pk
+    tenant.poison(export, payload)
     KeyUseDay.objects.create(
         organization=organization, credential_id=uuid.uuid4(), provider="openrouter", day=now.date(), calls=1,
         operations={payload: 1},
