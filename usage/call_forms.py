@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any, cast
 
 from django import forms
 
+from leadagent.tenants.day_range import DayInput, DayRangeForm
 from leadagent.tenants.models import Organization
 from usage.call_filter import CallFilter, Outcome
 from usage.models import KeyOwner, UsageDaily
@@ -20,18 +20,11 @@ _OUTCOMES = [
 ]
 
 
-class _Day(forms.DateInput):
-    """The browser's own calendar, which takes and gives ISO dates."""
-
-    def __init__(self) -> None:
-        super().__init__(attrs={"type": "date"}, format="%Y-%m-%d")
-
-
-class CallFilterForm(forms.Form):
+class CallFilterForm(DayRangeForm):
     """Offers what the organisation has ever used; one query."""
 
-    since = forms.DateField(label="From", required=False, widget=_Day, help_text="UTC day")
-    until = forms.DateField(label="To", required=False, widget=_Day, help_text="UTC day, included")
+    since = forms.DateField(label="From", required=False, widget=DayInput, help_text="UTC day")
+    until = forms.DateField(label="To", required=False, widget=DayInput, help_text="UTC day, included")
     operation = forms.ChoiceField(label="Operation", required=False)
     provider = forms.ChoiceField(label="Provider", required=False)
     model = forms.ChoiceField(label="Model", required=False)
@@ -53,17 +46,6 @@ class CallFilterForm(forms.Form):
             field = cast("forms.ChoiceField", self.fields[name])
             field.choices = [("", "All"), *((value, label(value)) for value in values)]
             field.error_messages["invalid_choice"] = f"No call of this organisation has this {name}."
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = cast("dict[str, Any]", super().clean())
-        since, until = cleaned.get("since"), cleaned.get("until")
-        if since and until and since > until:
-            self.add_error("until", "This day is before the first one.")
-        for name in ("since", "until"):
-            # The calendar's last day has no next one.
-            if cleaned.get(name) == date.max:
-                self.add_error(name, "Choose an earlier day.")
-        return cleaned
 
     def wanted(self) -> CallFilter:
         """The filter, after `is_valid`."""

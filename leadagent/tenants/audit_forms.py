@@ -1,12 +1,12 @@
 """The filter form of the audit page: a GET form, so that what one sees has an address."""
 
-from datetime import date
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 
 from leadagent.tenants.audit_actions import GROUPS, actions_of, label_of
 from leadagent.tenants.audit_log import AuditFilter
+from leadagent.tenants.day_range import DayInput, DayRangeForm
 
 
 def _action_choices() -> list[tuple[str, Any]]:
@@ -17,14 +17,7 @@ def _action_choices() -> list[tuple[str, Any]]:
     return [("", "Everything"), *grouped, ("other", "Everything else")]
 
 
-class _Day(forms.DateInput):
-    """The browser's own calendar, which takes and gives ISO dates."""
-
-    def __init__(self) -> None:
-        super().__init__(attrs={"type": "date"}, format="%Y-%m-%d")
-
-
-class AuditFilterForm(forms.Form):
+class AuditFilterForm(DayRangeForm):
     action = forms.ChoiceField(label="What", required=False, choices=_action_choices)
     who = forms.CharField(
         label="Who",
@@ -33,22 +26,11 @@ class AuditFilterForm(forms.Form):
         help_text="Person or API token",
         widget=forms.TextInput(attrs={"list": "audit-who", "autocomplete": "off"}),
     )
-    since = forms.DateField(label="From", required=False, widget=_Day)
-    until = forms.DateField(label="To", required=False, widget=_Day)
+    since = forms.DateField(label="From", required=False, widget=DayInput)
+    until = forms.DateField(label="To", required=False, widget=DayInput)
     about = forms.CharField(
         label="About", required=False, max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = cast("dict[str, Any]", super().clean())
-        since, until = cleaned.get("since"), cleaned.get("until")
-        if since and until and since > until:
-            self.add_error("until", "This day is before the first one.")
-        for name in ("since", "until"):
-            # The calendar's last day has no next one.
-            if cleaned.get(name) == date.max:
-                self.add_error(name, "Choose an earlier day.")
-        return cleaned
 
     def wanted(self) -> AuditFilter:
         """The filter, after `is_valid`."""
