@@ -8,6 +8,7 @@ from decimal import Decimal
 from django import forms
 from django.utils import timezone
 
+from byok.misplaced_keys import RefusesMisplacedKeys
 from byok.models import PriceColumns, ProviderName
 from byok.negotiated_prices import MAX_DECIMALS
 
@@ -31,7 +32,7 @@ def _price_field(label: str, *, required: bool = False, hint: str = "") -> forms
     )
 
 
-class NegotiatedPriceForm(forms.Form):
+class NegotiatedPriceForm(RefusesMisplacedKeys):
     """One model's agreed prices. What they may be is settled in `byok.negotiated_prices`."""
 
     provider = forms.ChoiceField(choices=ProviderName.choices, label="Provider")
@@ -66,7 +67,3 @@ class NegotiatedPriceForm(forms.Form):
     def prices(self) -> dict[str, Decimal | None]:
         """The sums of a valid form, by column."""
         return {name: self.cleaned_data[name] for name in PriceColumns.PRICES}
-
-    @property
-    def price_fields(self) -> list[forms.BoundField]:
-        return [self[name] for name in PriceColumns.PRICES]

@@ -18,6 +18,7 @@ from django.db.models import Q
 from django.http import QueryDict
 
 from byok.catalog.vendors import vendor_label
+from byok.config_values import is_key_shaped
 from byok.models import Capability, CatalogModel, ModelKind, ProviderName, Tier
 from byok.models.catalog import CatalogModelQuerySet
 from leadagent.tenants.models import Organization
@@ -173,6 +174,9 @@ def read_filter(params: QueryDict, *, limit: int = PAGE) -> Asked:
     for name, read in readers.items():
         text = params.get(name, "").strip()
         if not text:
+            continue
+        if name != "cursor" and is_key_shaped(text):
+            errors[name] = "This looks like a key. It was not searched for."
             continue
         try:
             values[name] = read(text)

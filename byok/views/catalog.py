@@ -15,6 +15,7 @@ from byok.catalog.search import MODALITIES, SORTS, TIERS, ActiveFilter, Asked, r
 from byok.catalog.selecting import choosing_of
 from byok.catalog.vendors import WELL_KNOWN
 from byok.config import get_ai_config
+from byok.config_values import is_key_shaped
 from byok.models import Capability, ModelKind, ProviderName
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.tenants.access import organization_view
@@ -69,7 +70,7 @@ def catalog(request: HtmxHttpRequest) -> HttpResponse:
             ],
             "active": wanted.active(),
             "drops": [] if page.models else _worth_dropping(request, asked, usable_with),
-            "typed": {name: request.GET.get(name, "").strip() for name in _TYPED},
+            "typed": {name: _shown_again(request.GET.get(name, "").strip()) for name in _TYPED},
             **_choices(request, part),
         }
     response = render_page(request, "byok/catalog/list.html", context, partial=part, status=422 if errors else 200)
@@ -77,6 +78,11 @@ def catalog(request: HtmxHttpRequest) -> HttpResponse:
         # A form names every field, empty ones too: the address that is kept names what was chosen.
         response.headers["HX-Push-Url"] = address
     return response
+
+
+def _shown_again(typed: str) -> str:
+    """What was typed, so that it can be mended; a key is not shown again."""
+    return "" if is_key_shaped(typed) else typed
 
 
 def _choices(request: HtmxHttpRequest, part: str) -> dict[str, object]:

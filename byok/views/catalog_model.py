@@ -15,6 +15,7 @@ from byok.catalog.history import events_of, list_prices_of
 from byok.catalog.selecting import choosing_of
 from byok.catalog.what_if import last_month, month_to_date, month_usage, what_if
 from byok.config import get_ai_config
+from byok.config_values import is_key_shaped
 from byok.recommendations import reasons_for
 from byok.views.catalog_place import place_before
 from leadagent.http import HtmxHttpRequest, render_page
@@ -69,7 +70,7 @@ def catalog_compare(request: HtmxHttpRequest) -> HttpResponse:
     """The models that `m` names (`provider:model_id`, at most four) side by side."""
     organization = request.organization
     # A model that is ticked on two pages is one model.
-    asked = list(dict.fromkeys(request.GET.getlist("m")))
+    asked = list(dict.fromkeys("a key" if is_key_shaped(each) else each for each in request.GET.getlist("m")))
     found = find_models(organization, asked[:MOST])
     cards = cards_of(
         found,

@@ -28,6 +28,14 @@
     return "The server could not answer. Try again in a moment.";
   };
 
+  // An address stands in the logs of every server on the way: a key that was pasted into a search is not asked for.
+  document.addEventListener("htmx:configRequest", (event) => {
+    const { verb, formData } = event.detail;
+    if (verb !== "get" || ![...formData.values()].some((value) => /\bsk-[\w-]{3}/.test(value))) return;
+    event.preventDefault();
+    say("This looks like a key. It was not sent: a key belongs in the key field only.");
+  });
+
   document.addEventListener("htmx:responseError", (event) => say(words(event.detail.xhr.status)));
   document.addEventListener("htmx:sendError", () => say("No connection to the server. Check your network and try again."));
   document.addEventListener("htmx:timeout", () => say("The server took too long. Try again."));

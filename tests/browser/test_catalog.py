@@ -217,3 +217,14 @@ def test_a_save_elsewhere_is_shown_in_the_dialog(wide: Window) -> None:
     expect(dialog.get_by_role("alert")).to_contain_text("Somebody saved the AI configuration meanwhile")
     dialog.get_by_role("button", name="Use this model").click()
     expect(page.get_by_text("is now used for chat.")).to_be_visible()
+
+
+def test_a_key_that_is_pasted_into_the_search_is_not_sent(wide: Window) -> None:
+    page = wide.open(MODELS)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.get_by_role("searchbox", name="Search").fill(KEY)
+    expect(page.get_by_text("This looks like a key. It was not sent")).to_be_visible()
+    assert [address for address in asked if "sk-or" in address] == []
+    page.get_by_role("searchbox", name="Search").fill("kestrel")
+    expect(page.locator(".model-card")).to_have_count(3)

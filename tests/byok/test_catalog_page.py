@@ -323,3 +323,21 @@ def test_more_than_four_are_left_out_and_none_is_a_hint(organization: Organizati
     assert "Four models fit side by side" in page
     assert "No model is chosen" in text(client.get(where))
     assert "Not in the catalog" in text(client.get(where, {"m": ["nonsense", "a\0b"]}))
+
+
+@pytest.mark.parametrize("name", ["q", "vendor", "min_context", "max_price", "sort", "capability"])
+@pytest.mark.parametrize("headers", [{}, HTMX | {"HX-Target": "results"}], ids=["page", "results"])
+def test_a_key_in_the_search_is_told_and_not_shown_again(
+    organization: Organization, name: str, headers: dict[str, str]
+) -> None:
+    add_model("openai/gpt-5")
+    answer = client_of(organization).get(url("catalog", organization), {name: KEYS["openai"]}, headers=headers)
+    assert answer.status_code == 422
+    assert KEYS["openai"] not in answer.content.decode()
+    assert KEYS["openai"] not in str(answer.headers)
+
+
+def test_a_key_among_models_to_compare_is_not_shown_again(organization: Organization) -> None:
+    answer = client_of(organization).get(url("catalog_compare", organization), {"m": KEYS["openai"]})
+    assert "Not in the catalog: a key" in text(answer)
+    assert KEYS["openai"] not in answer.content.decode()

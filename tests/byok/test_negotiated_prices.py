@@ -337,3 +337,12 @@ def test_it_says_that_recorded_calls_keep_their_price(organization: Organization
     assert "Calls that are recorded already keep their price." in text(
         client_of(organization).get(url("prices", organization))
     )
+
+
+@pytest.mark.parametrize("field", ["provider", "model", "input_price", "starts_on", "note"])
+def test_a_misplaced_key_is_told_and_not_shown_again(organization: Organization, field: str) -> None:
+    answer = client_of(organization).post(url("price_add", organization), sent(**{field: KEYS["anthropic"]}))
+    assert answer.status_code == 422
+    assert "This looks like a key" in text(answer)
+    assert KEYS["anthropic"] not in answer.content.decode()
+    assert not DatedPrice.objects.exists()
