@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
 from typing import Annotated, Any
 
 from ninja import Field, Schema
-from pydantic import PlainSerializer, WithJsonSchema
+from pydantic import WithJsonSchema
 
 from byok.catalog.search import MAX_LIMIT, MODALITIES, TIERS, Sort
 from byok.models import Capability, ModelKind, ProviderName
-
-
-def _plain(amount: Decimal) -> str:
-    """`3`, `0.075`: no exponent, no zeros that say nothing."""
-    text = f"{amount:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-# Never a float: a price is exact.
-Price = Annotated[
-    Decimal,
-    PlainSerializer(_plain, return_type=str),
-    WithJsonSchema({"type": "string", "examples": ["0.075"]}, mode="serialization"),
-]
+from leadagent.tenants.api_decimals import ExactDecimal
 
 
 def _choice(values: Any, description: str) -> Any:
@@ -68,11 +54,11 @@ class ModelsQuery(Schema):
 class PricesOut(Schema):
     """List prices in US dollars per million tokens, as text; null where nobody tells. `cache_write` lasts 5 minutes."""
 
-    input: Price | None
-    output: Price | None
-    cache_read: Price | None
-    cache_write: Price | None
-    cache_write_1h: Price | None
+    input: ExactDecimal | None
+    output: ExactDecimal | None
+    cache_read: ExactDecimal | None
+    cache_write: ExactDecimal | None
+    cache_write_1h: ExactDecimal | None
     source: str
 
 

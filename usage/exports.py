@@ -7,13 +7,15 @@ row that stops moving; the next round begins it again.
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+import os
+from datetime import datetime, timedelta
 from pathlib import Path
 from smtplib import SMTPException
 from uuid import UUID
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
+from django.db import connection, transaction
 from django.db.models import F, Q, Sum
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -32,7 +34,8 @@ logger = logging.getLogger(__name__)
 SUGGESTED_FROM = 200_000
 KEPT_FOR = timedelta(days=3)
 AT_ONCE = 3
-_LOST_AFTER = timedelta(minutes=2)
+# Longer than any filter needs to find its first calls: progress is noted with what comes out.
+_LOST_AFTER = timedelta(minutes=5)
 _ATTEMPTS = 3
 _NOTED_EVERY = timedelta(seconds=1)
 
@@ -94,35 +97,67 @@ def file_of(export: UsageExport) -> Path:
 
 
 def write_export(export_id: UUID) -> bool:
-    """Write the file of one export that waits, or that lost its process. False where there was nothing to do."""
-    now = timezone.now()
-    lost = Q(state=ExportState.RUNNING, alive_at__lt=now - _LOST_AFTER)
-    mine = UsageExport.objects.filter(Q(state=ExportState.WAITING) | lost, pk=export_id).update(
-        state=ExportState.RUNNING, alive_at=now, rows_written=0, attempts=F("attempts") + 1
-    )
-    if not mine:
+    """Write the file of one export that waits, or that lost its process.
+
+    False where there was nothing to do, where another one is being written (one at a time: workers have other
+    work too), or where the export was taken for lost meanwhile. Raises what went wrong, after noting it.
+    """
+    if not _claim(export_id):
         return False
     export = UsageExport.objects.select_related("organization", "requested_by").get(pk=export_id)
+    # Each later word is this attempt's: one that was taken for lost has none any more.
+    mine = UsageExport.objects.filter(pk=export_id, state=ExportState.RUNNING, attempts=export.attempts)
+    path = file_of(export)
+    unfinished = path.with_suffix(f"{path.suffix}.{export.attempts}.part")
     try:
-        size = _write(export)
+        size = _write(export, unfinished)
+        if not mine.exists():
+            return False
+        unfinished.replace(path)
     except Exception:
         if export.attempts < _ATTEMPTS:
-            UsageExport.objects.filter(pk=export_id).update(state=ExportState.WAITING)
+            mine.update(state=ExportState.WAITING)
         else:
-            UsageExport.objects.filter(pk=export_id).update(state=ExportState.FAILED, finished_at=timezone.now())
+            mine.update(state=ExportState.FAILED, finished_at=timezone.now())
         raise
+    finally:
+        # A full disk is not kept full.
+        if unfinished.is_file():
+            unfinished.unlink()
     finished = timezone.now()
-    UsageExport.objects.filter(pk=export_id).update(
-        state=ExportState.READY,
-        size=size,
-        rows_written=export.rows_written,
-        finished_at=finished,
-        expires_at=finished + KEPT_FOR,
+    return bool(
+        mine.update(
+            state=ExportState.READY,
+            size=size,
+            rows_written=export.rows_written,
+            finished_at=finished,
+            expires_at=finished + KEPT_FOR,
+        )
     )
-    return True
 
 
-def _write(export: UsageExport) -> int:
+def _claim(export_id: UUID) -> bool:
+    now = timezone.now()
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('usage.exports'))")
+        is_busy = UsageExport.objects.filter(state=ExportState.RUNNING).exclude(_lost(now)).exists()
+        return not is_busy and bool(
+            UsageExport.objects.filter(_waits(now), pk=export_id).update(
+                state=ExportState.RUNNING, alive_at=now, rows_written=0, attempts=F("attempts") + 1
+            )
+        )
+
+
+def _lost(now: datetime) -> Q:
+    return Q(state=ExportState.RUNNING, alive_at__lt=now - _LOST_AFTER)
+
+
+def _waits(now: datetime) -> Q:
+    return Q(state=ExportState.WAITING) | (_lost(now) & Q(attempts__lt=_ATTEMPTS))
+
+
+def _write(export: UsageExport, unfinished: Path) -> int:
     """The file's size in bytes. `export.rows_written` is kept up to date, in the database about once a second."""
     noted = timezone.now()
 
@@ -135,28 +170,26 @@ def _write(export: UsageExport) -> int:
 
     # Written down between two pieces: the connection is busy while it copies.
     progress: list[int] = []
-    path = file_of(export)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(path.suffix + ".part")
-    with unfinished.open("wb") as file:
+    unfinished.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Every tenant's calls: for nobody else on the machine.
+    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         for chunk in export_chunks(
             export.organization, CallFilter.from_values(export.wanted), ExportFormat(export.format), on_rows=note
         ):
             file.write(chunk)
             if progress:
-                _note_progress(export.pk, progress.pop())
-        size = file.tell()
-    unfinished.replace(path)
-    return size
+                _note_progress(export, progress.pop())
+        return file.tell()
 
 
-def _note_progress(export_id: UUID, rows: int) -> None:
+def _note_progress(export: UsageExport, rows: int) -> None:
     """By a connection of its own: the one that copies cannot do anything else meanwhile."""
     from usage import durable
 
     with durable.connection() as other:
         other.execute(
-            "UPDATE usage_usageexport SET rows_written = %s, alive_at = now() WHERE id = %s", (rows, export_id)
+            "UPDATE usage_usageexport SET rows_written = %s, alive_at = now() WHERE id = %s AND attempts = %s",
+            (rows, export.pk, export.attempts),
         )
 
 
@@ -166,7 +199,13 @@ def tell_of_ready_exports() -> int:
     The row is marked first and unmarked where the mail server refused: at most once, tried again by the next round.
     """
     sent = 0
-    ready = UsageExport.objects.filter(state=ExportState.READY, told_at=None, requested_by__isnull=False)
+    # Whoever has left the organisation hears no more of it.
+    ready = UsageExport.objects.filter(
+        state=ExportState.READY,
+        told_at=None,
+        requested_by__is_active=True,
+        requested_by__memberships__organization=F("organization"),
+    )
     for export in ready.select_related("organization", "requested_by"):
         if not UsageExport.objects.filter(pk=export.pk, told_at=None).update(told_at=timezone.now()):
             continue
@@ -177,26 +216,38 @@ def tell_of_ready_exports() -> int:
     return sent
 
 
+def give_up_lost_exports() -> int:
+    """Note that those failed which lost their process at the last attempt too; returns how many."""
+    now = timezone.now()
+    return UsageExport.objects.filter(_lost(now), attempts__gte=_ATTEMPTS).update(
+        state=ExportState.FAILED, finished_at=now
+    )
+
+
 def drop_old_exports() -> int:
-    """Remove the files whose days are over, and rows of files that never came to be; returns how many."""
+    """Remove the files whose days are over, and rows of files that never came to be; returns how many.
+
+    Files without a row go too: those of an organisation that was deleted, and what a killed worker left.
+    """
     now = timezone.now()
     old = UsageExport.objects.filter(
         Q(expires_at__lte=now) | Q(state=ExportState.FAILED, finished_at__lte=now - KEPT_FOR)
     )
     dropped = 0
     for export in old:
-        path = file_of(export)
-        path.unlink(missing_ok=True)
-        path.with_suffix(path.suffix + ".part").unlink(missing_ok=True)
+        file_of(export).unlink(missing_ok=True)
         export.delete()
         dropped += 1
+    kept = {f"{row.pk}.{row.format}" for row in UsageExport.objects.only("pk", "format")}
+    for path in Path(settings.EXPORT_DIR).glob("*-*-*-*-*.*"):
+        if path.name not in kept and path.stat().st_mtime < (now - KEPT_FOR).timestamp():
+            path.unlink(missing_ok=True)
     return dropped
 
 
 def waiting_exports() -> list[UUID]:
-    """Which ones a worker should write: those that wait, and those whose process was lost."""
-    lost = Q(state=ExportState.RUNNING, alive_at__lt=timezone.now() - _LOST_AFTER)
-    waiting = UsageExport.objects.filter(Q(state=ExportState.WAITING) | lost).order_by("requested_at")
+    """Which ones a worker should write, in turn: those that wait, and those whose process was lost."""
+    waiting = UsageExport.objects.filter(_waits(timezone.now())).order_by("requested_at")
     return list(waiting.values_list("pk", flat=True))
 
 

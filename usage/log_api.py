@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Annotated, Any, cast
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from ninja import Field, Query, Router, Schema
 
 from leadagent.tenants import audit
 from leadagent.tenants.api_auth import ApiRequest, token_or_member
+from leadagent.tenants.api_decimals import ExactDecimal
 from leadagent.tenants.api_errors import ApiError
 from leadagent.tenants.models import Role, Scope
 from usage.call_filter import CallFilter, Outcome
@@ -82,8 +82,8 @@ class CallOut(Schema):
     output_tokens: int
     reasoning_tokens: Annotated[int, Field(description="A part of `output_tokens`.")]
     total_tokens: int
-    actual_cost: Decimal | None
-    estimated_cost: Decimal | None
+    actual_cost: ExactDecimal | None
+    estimated_cost: ExactDecimal | None
     price_version: str
     duration_ms: int | None
     result: Outcome

@@ -47,9 +47,11 @@ def send_cost_alerts() -> None:
 
 @shared_task(name="usage.tasks.write_export")
 def write_export(export_id: str) -> None:
-    """Write one download, then tell whoever asked for it. What fails is begun again by the next sweep."""
+    """Write one download, tell whoever asked for it, and go on with the next one. What fails waits for a sweep."""
     if exports.write_export(UUID(export_id)):
         exports.tell_of_ready_exports()
+        for following in exports.waiting_exports()[:1]:
+            nudge_export(following)
 
 
 def nudge_export(export_id: UUID) -> None:
@@ -68,6 +70,11 @@ def nudge_export(export_id: UUID) -> None:
 def sweep_exports() -> None:
     """Downloads that were not begun or lost their worker, emails that were not taken, files whose days are over."""
     exports.drop_old_exports()
+    exports.give_up_lost_exports()
     for export_id in exports.waiting_exports():
-        exports.write_export(export_id)
+        try:
+            exports.write_export(export_id)
+        except Exception as error:
+            # One that cannot be written does not hold up the others; the page shows it once it is given up.
+            logger.warning("export %s was not written: %s", export_id, type(error).__name__)
     exports.tell_of_ready_exports()

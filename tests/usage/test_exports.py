@@ -1,5 +1,6 @@
 """Downloads that are prepared: written once, told once, taken over from a dead worker, fetched by members only."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -73,7 +74,7 @@ def test_one_whose_worker_died_is_begun_again(organization: Organization) -> Non
     UsageExport.objects.update(state=ExportState.RUNNING, alive_at=timezone.now())
     assert exports.waiting_exports() == []
     assert exports.write_export(export.pk) is False
-    UsageExport.objects.update(alive_at=timezone.now() - timedelta(minutes=3))
+    UsageExport.objects.update(alive_at=timezone.now() - timedelta(minutes=6))
     assert exports.waiting_exports() == [export.pk]
     tasks.sweep_exports()
     assert (again(export).state, len(mail.outbox)) == (ExportState.READY, 1)
@@ -155,3 +156,79 @@ def test_a_file_that_is_gone_is_a_404(organization: Organization) -> None:
     exports.file_of(export).unlink()
     response = client_of(organization).get(reverse("usage:export_file", args=[organization.slug, export.pk]))
     assert response.status_code == 404
+
+
+def test_one_that_was_taken_for_lost_changes_nothing_any_more(
+    organization: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = requested(organization)
+    write = exports._write
+
+    def slow(export: UsageExport, unfinished: Path) -> int:
+        size = write(export, unfinished)
+        UsageExport.objects.update(attempts=2)
+        return size
+
+    monkeypatch.setattr("usage.exports._write", slow)
+    assert exports.write_export(export.pk) is False
+    assert (again(export).state, again(export).attempts) == (ExportState.RUNNING, 2)
+    assert list(exports.file_of(export).parent.iterdir()) == []
+
+
+def test_one_at_a_time(organization: Organization) -> None:
+    first, second = requested(organization), requested(organization)
+    UsageExport.objects.filter(pk=first.pk).update(state=ExportState.RUNNING, alive_at=timezone.now())
+    assert exports.write_export(second.pk) is False
+    UsageExport.objects.filter(pk=first.pk).update(alive_at=timezone.now() - timedelta(minutes=6))
+    assert exports.write_export(second.pk) is True
+
+
+def test_one_whose_worker_dies_each_time_is_given_up(organization: Organization) -> None:
+    export = requested(organization)
+    UsageExport.objects.update(state=ExportState.RUNNING, attempts=3, alive_at=timezone.now() - timedelta(minutes=6))
+    assert exports.waiting_exports() == []
+    tasks.sweep_exports()
+    assert again(export).state == ExportState.FAILED
+
+
+def test_one_that_fails_does_not_hold_up_the_others(
+    organization: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, whole = requested(organization), requested(organization)
+    write = exports._write
+
+    def failing(export: UsageExport, unfinished: Path) -> int:
+        if export.pk == broken.pk:
+            unfinished.parent.mkdir(parents=True, exist_ok=True)
+            unfinished.write_bytes(b"half")
+            raise OSError("no space left")
+        return write(export, unfinished)
+
+    monkeypatch.setattr("usage.exports._write", failing)
+    tasks.sweep_exports()
+    assert (again(broken).state, again(whole).state) == (ExportState.WAITING, ExportState.READY)
+    assert [path.name for path in exports.file_of(whole).parent.iterdir()] == [f"{whole.pk}.csv"]
+    assert len(mail.outbox) == 1
+
+
+def test_files_are_for_nobody_else_and_go_with_their_organisation(organization: Organization) -> None:
+    export = requested(organization)
+    exports.write_export(export.pk)
+    path = exports.file_of(export)
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    UsageExport.objects.all().delete()
+    exports.drop_old_exports()
+    assert path.exists()
+    days_ago = (timezone.now() - timedelta(days=4)).timestamp()
+    os.utime(path, (days_ago, days_ago))
+    exports.drop_old_exports()
+    assert not path.exists()
+
+
+def test_whoever_has_left_hears_nothing(organization: Organization) -> None:
+    export = requested(organization)
+    exports.write_export(export.pk)
+    assert export.requested_by is not None
+    export.requested_by.memberships.all().delete()
+    assert exports.tell_of_ready_exports() == 0
+    assert mail.outbox == []
