@@ -49,7 +49,7 @@ def list_ai_models(request: HttpRequest, params: Query[ModelsQuery]) -> HttpResp
         page = catalog_page(caller.organization, asked.filter, usable_with=usable_with)
     except BadCursor as bad:
         raise ApiError(422, "invalid", f"cursor: {bad}", field="cursor") from None
-    cards = cards_of(page.models, choosing, may_select=False, popular_from=page.popular_from)
+    cards = cards_of(page.models, choosing, may_select=False)
     answer = ModelsOut(
         data=[_model(card) for card in cards],
         total=facets(caller.organization, asked.filter, usable_with=usable_with).total,

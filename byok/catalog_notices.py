@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from smtplib import SMTPException, SMTPRecipientsRefused
 from urllib.parse import urlsplit
@@ -35,6 +35,7 @@ from byok.models import (
 )
 from byok.providers import REGISTRY
 from leadagent.tenants.models import Organization, Role, User
+from usage.analytics import last_days
 from usage.models import KeyOwner, UsageDaily
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,6 @@ class ToldChange:
     kind: str
     provider: str
     model_id: str
-    name: str
     requests: int = 0
     cost_before: Decimal | None = None
     cost_after: Decimal | None = None
@@ -98,9 +98,9 @@ def _affected(changes: list[CatalogChange]) -> dict[int, list[CatalogChange]]:
     users: dict[int, set[ModelKey]] = {}
     for config in AIConfig.objects.filter(provider__in=REGISTRY).iterator():
         users.setdefault(config.organization_id, set()).update(set(_chosen(config)) & by_model.keys())
-    since = timezone.now().date() - timedelta(days=DAYS)
+    start, end = last_days(DAYS)
     used = UsageDaily.objects.filter(
-        day__gte=since, key_owner=KeyOwner.CUSTOMER, model__in={model_id for _, model_id in by_model}
+        day__gte=start, day__lt=end, key_owner=KeyOwner.CUSTOMER, model__in={model_id for _, model_id in by_model}
     )
     for organization_id, provider, model in used.values_list("organization_id", "provider", "model").distinct():
         if (provider, model) in by_model:
@@ -146,6 +146,7 @@ def _send(pk: int) -> int:
     and our commit repeats one, with the same Message-ID.
     """
     sent, failed = 0, set[int]()
+    lines: list[ToldChange] = []
     while True:
         with transaction.atomic():
             rows = CatalogDigest.objects.select_for_update(skip_locked=True, of=("self",))
@@ -155,7 +156,9 @@ def _send(pk: int) -> int:
                 return sent
             admin = _admins_left(digest).exclude(pk__in=failed).first()
             if admin is not None:
-                took = _try_mail(digest, admin)
+                # The same for all admins.
+                lines = lines or lines_of(digest)
+                took = _try_mail(digest, lines, admin)
                 if took is None:
                     failed.add(admin.pk)
                 else:
@@ -176,10 +179,10 @@ def _admins_left(digest: CatalogDigest) -> QuerySet[User]:
     return admins.exclude(pk__in=digest.told).order_by("pk")
 
 
-def _try_mail(digest: CatalogDigest, admin: User) -> bool | None:
+def _try_mail(digest: CatalogDigest, lines: list[ToldChange], admin: User) -> bool | None:
     """Whether the mail server took it; None where another try may help."""
     try:
-        _mail(digest, lines_of(digest), admin)
+        _mail(digest, lines, admin)
     except SMTPRecipientsRefused:
         logger.warning("catalog digest %s: an admin's address was refused", digest.pk)
         return False
@@ -206,7 +209,6 @@ def _line(organization_id: int, change: CatalogChange) -> ToldChange:
         kind=change.kind,
         provider=REGISTRY[change.route].label if change.route in REGISTRY else change.route,
         model_id=change.model_id,
-        name=row.name if row else change.model_id,
         requests=tokens.requests,
         cost_before=tokens.cost_at(_prices(change.before)) if is_price else None,
         cost_after=tokens.cost_at(_prices(change.after)) if is_price else None,

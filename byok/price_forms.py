@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC
 from decimal import Decimal
+from typing import Any
 
 from django import forms
 from django.utils import timezone
@@ -59,8 +60,8 @@ class NegotiatedPriceForm(RefusesMisplacedKeys):
     )
     note = forms.CharField(required=False, max_length=200, label="Note", help_text="For example the contract's number.")
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # handed on as they are
+    def __init__(self, data: Any = None, **more: Any) -> None:
+        super().__init__(data, **more)
         self.fields["starts_on"].initial = timezone.now().astimezone(UTC).date
 
     @property

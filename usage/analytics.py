@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -72,6 +72,12 @@ def current_month() -> tuple[date, date]:
     """The current UTC month as a half-open period."""
     start = datetime.now(UTC).date().replace(day=1)
     return start, month_after(start)
+
+
+def last_days(count: int) -> tuple[date, date]:
+    """Today and the UTC days before it, `count` in all, as a half-open period."""
+    today = datetime.now(UTC).date()
+    return today - timedelta(days=count - 1), today + timedelta(days=1)
 
 
 def get_monthly_usage_stats(organization: Organization) -> UsageStats:

@@ -72,9 +72,7 @@ class ModelCard:
         return any(purpose in self.purposes for purpose in PER_OPERATION)
 
 
-def cards_of(
-    models: Iterable[CatalogModel], choosing: Choosing, *, may_select: bool, popular_from: int | None
-) -> list[ModelCard]:
+def cards_of(models: Iterable[CatalogModel], choosing: Choosing, *, may_select: bool) -> list[ModelCard]:
     """Cards of rows that `byok.catalog.paging.with_marks` has read."""
     today = datetime.now(UTC).date()
     return [
@@ -84,7 +82,7 @@ def cards_of(
                 model,
                 today=today,
                 is_recommended=getattr(model, "is_recommended", False),
-                popular_from=popular_from,
+                popular_from=getattr(model, "popular_from", None),
             ),
             best_for=_sentence(best_for(model)),
             in_use_for=choosing.in_use_for(model),

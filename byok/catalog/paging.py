@@ -36,14 +36,10 @@ class BadCursor(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class CatalogPage:
-    """One page of models. `next_cursor` is empty on the last one.
-
-    `popular_from`: the popularity that the `POPULAR`th of all models has; None where there are fewer models.
-    """
+    """One page of models. `next_cursor` is empty on the last one."""
 
     models: list[CatalogModel]
     next_cursor: str
-    popular_from: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +131,14 @@ def catalog_page(
         rows = rows.filter(_after(order, _values(wanted)))
     found = list(rows.order_by(*(_ordering(key) for key in order))[: wanted.limit + 1])
     has_more, found = len(found) > wanted.limit, found[: wanted.limit]
-    popular_from = getattr(found[0], "popular_from", None) if found else None
-    return CatalogPage(found, _cursor_after(found[-1], wanted.sort) if has_more else "", popular_from)
+    return CatalogPage(found, _cursor_after(found[-1], wanted.sort) if has_more else "")
 
 
 def with_marks(rows: CatalogModelQuerySet) -> CatalogModelQuerySet:
-    """The rows with what their badges need: `is_recommended`, and `popular_from` (the same for all)."""
+    """The rows with what their badges need: `is_recommended`, and `popular_from`.
+
+    That one is the same for all: the popularity of the `POPULAR`th of all models, None where there are fewer.
+    """
     ranked = CatalogModel.objects.filter(organization=None).order_by("-popularity").values("popularity")
     return rows.annotate(is_recommended=_is_recommended(), popular_from=Subquery(ranked[POPULAR - 1 : POPULAR]))
 

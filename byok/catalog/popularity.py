@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from django.db import connection
-from django.utils import timezone
+
+from usage.analytics import last_days
 
 DAYS = 30
 # With fewer, a count would tell one organisation about another.
@@ -14,7 +13,8 @@ LEAST_ORGANIZATIONS = 3
 _COUNT = """
 WITH used AS (
     SELECT provider, model, sum(requests) AS requests FROM usage_usagedaily
-    WHERE day >= %(since)s GROUP BY provider, model HAVING count(DISTINCT organization_id) >= %(least)s
+    WHERE day >= %(start)s AND day < %(end)s
+    GROUP BY provider, model HAVING count(DISTINCT organization_id) >= %(least)s
 )
 UPDATE byok_catalogmodel AS m SET popularity = coalesce(used.requests, 0)
 FROM byok_catalogmodel AS all_models
@@ -25,8 +25,8 @@ WHERE m.id = all_models.id AND m.organization_id IS NULL AND m.popularity <> coa
 
 def count_popularity() -> int:
     """Write the calls of the last 30 UTC days to `CatalogModel.popularity`; returns how many rows changed."""
-    since = timezone.now().date() - timedelta(days=DAYS)
+    start, end = last_days(DAYS)
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT, {"since": since, "least": LEAST_ORGANIZATIONS})
+        cursor.execute(_COUNT, {"start": start, "end": end, "least": LEAST_ORGANIZATIONS})
         changed: int = cursor.rowcount
     return changed

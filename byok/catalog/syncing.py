@@ -37,7 +37,6 @@ def sync_openrouter(*, dry_run: bool = False) -> CatalogSync:
     )
     try:
         fetched = fetch_list(ROUTE, "/models", etag=last.etag if last else "")
-        sync.etag = fetched.etag
         if fetched.body is None and last is not None:
             # The last look still holds, with what came of it: no further row a day for nothing.
             last.finished_at = timezone.now()
@@ -49,6 +48,8 @@ def sync_openrouter(*, dry_run: bool = False) -> CatalogSync:
         found = _Found()
         found.take(fetched.body or b"", today)
         found.take_embeddings(today)
+        # Without a tag the next look reads both parts again, though the first has not changed.
+        sync.etag = "" if found.missing else fetched.etag
         is_complete = not _is_sandbox()
         if is_complete:
             _require_plausible(len(found.models))

@@ -113,10 +113,6 @@ class Pricing:
     def cache_write_1h(self) -> Decimal | None:
         return self.standard.base.cache_write_1h
 
-    @property
-    def batch(self) -> Tariff | None:
-        return self.special.get("batch")
-
     def cost(self, tokens: TokenBuckets, served: Served = STANDARD) -> Decimal | None:
         """US dollars of one call, exact; None where a price that it needs is not known."""
         tariff = self.standard if served.tier == STANDARD.tier else self.special.get(served.tier)

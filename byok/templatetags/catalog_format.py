@@ -18,9 +18,3 @@ def price(amount: Decimal | None) -> str:
         return "free"
     whole, _, decimals = f"{amount:,f}".partition(".")
     return f"${whole}.{decimals.rstrip('0'):0<2}"
-
-
-@register.filter
-def signed_money(amount: Decimal) -> str:
-    """A difference with its sign and two decimals: `+$3.45`, `-$0.12`."""
-    return f"{'-' if amount < 0 else '+'}${abs(amount):,.2f}"

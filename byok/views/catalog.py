@@ -39,7 +39,7 @@ def catalog(request: HtmxHttpRequest) -> HttpResponse:
     try:
         page = catalog_page(organization, wanted, usable_with=usable_with)
     except BadCursor as bad:
-        page, errors["cursor"] = CatalogPage([], "", None), str(bad)
+        page, errors["cursor"] = CatalogPage([], ""), str(bad)
     list_url = reverse("byok:catalog", args=[organization.slug])
     address = _address(list_url, wanted.as_query())
     context: dict[str, Any] = {
@@ -50,7 +50,6 @@ def catalog(request: HtmxHttpRequest) -> HttpResponse:
             page.models,
             choosing,
             may_select=request.membership.may(Role.ADMIN),
-            popular_from=page.popular_from,
         ),
         "next_url": _address(list_url, wanted.as_query(cursor=page.next_cursor)) if page.next_cursor else "",
         "errors": errors,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -21,7 +19,7 @@ from byok.views.catalog_place import place_before
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
-from usage.analytics import get_usage_of_model
+from usage.analytics import get_usage_of_model, last_days
 
 USED_DAYS = 30
 
@@ -36,13 +34,10 @@ def catalog_model(request: HtmxHttpRequest, provider: str, model_id: str) -> Htt
     if not found:
         raise Http404("There is no such model in the catalog.")
     [model] = found
-    today = datetime.now(UTC).date()
-    start = today - timedelta(days=USED_DAYS - 1)
     [card] = cards_of(
         found,
         choosing_of(organization, get_ai_config(organization)),
         may_select=request.membership.may(Role.ADMIN),
-        popular_from=getattr(model, "popular_from", None),
     )
     successor = find_models(organization, [f"{provider}:{model.successor}"]) if model.successor else []
     context = {
@@ -51,7 +46,7 @@ def catalog_model(request: HtmxHttpRequest, provider: str, model_id: str) -> Htt
         "back": place_before(request),
         "reasons": [] if model.organization_id else reasons_for(model.route, model.model_id),
         "successor": successor[0] if successor else None,
-        "used": get_usage_of_model(organization, model.route, model.model_id, start, today + timedelta(days=1)),
+        "used": get_usage_of_model(organization, model.route, model.model_id, *last_days(USED_DAYS)),
         "used_days": USED_DAYS,
         "months": [
             what_if(month_usage(organization, month), kind=model.kind, prices=model)
@@ -76,7 +71,6 @@ def catalog_compare(request: HtmxHttpRequest) -> HttpResponse:
         found,
         choosing_of(organization, get_ai_config(organization)),
         may_select=request.membership.may(Role.ADMIN),
-        popular_from=getattr(found[0], "popular_from", None) if found else None,
     )
     known = {card.reference for card in cards}
     month = last_month()

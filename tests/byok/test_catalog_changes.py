@@ -1,16 +1,15 @@
-"""Recent changes of the catalog as one organisation may know them."""
+"""What happened to a model, as one organisation may know it."""
 
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 import pytest
-from pytest_django import DjangoAssertNumQueries
 
-from byok.catalog.changes import PriceChange, recent_changes
+from byok.catalog.history import PriceStep, events_of
 from byok.catalog.listing import ListedModel
 from byok.catalog.merge import merge
-from byok.models import CatalogModel, ChangeKind
+from byok.models import CatalogModel
 from leadagent.tenants.models import Organization
 from tests.factories import OrganizationFactory
 
@@ -52,30 +51,22 @@ def changed(organization: Organization) -> None:
     )
 
 
-def test_what_changed_newest_first(organization: Organization) -> None:
-    found = recent_changes(organization)
-    assert [(change.model_id, change.name, change.kind, change.is_own) for change in found] == [
-        ("acme/two", "Two", ChangeKind.ADDED, False),
-        ("acme/one", "One", ChangeKind.RETIRED, False),
-        ("ft:gpt:acme::1", "Tuned", ChangeKind.REMOVED, True),
-        ("acme/one", "One", ChangeKind.REPRICED, False),
-    ]
-    assert (found[1].retired_on, found[1].successor, found[1].prices) == (date(2027, 1, 5), "acme/two", ())
-    assert found[3].prices == (
-        PriceChange("input_price", Decimal("0.1"), Decimal("0.25")),
-        PriceChange("output_price", Decimal(15), None),
-        PriceChange("cache_read_price", None, Decimal(1)),
+def test_what_happened_to_a_model_newest_first(organization: Organization) -> None:
+    last_day, price = events_of(organization, CatalogModel.objects.get(model_id="acme/one"))
+    assert (last_day.label, last_day.steps, last_day.detail) == (
+        "Retirement announced",
+        [],
+        "on 2027-01-05, in its place: acme/two",
     )
-    assert (found[3].retired_on, found[3].successor, found[3].label) == (None, "", "New price")
+    assert (price.label, price.detail) == ("New price", "")
+    assert price.steps == [
+        PriceStep("input", Decimal("0.1"), Decimal("0.25")),
+        PriceStep("output", Decimal(15), None),
+        PriceStep("cache read", None, Decimal(1)),
+    ]
 
 
-def test_somebody_elses_own_models_stay_theirs() -> None:
-    assert "ft:gpt:acme::1" not in {change.model_id for change in recent_changes(OrganizationFactory())}
-
-
-def test_the_limit_takes_the_newest_with_two_queries(
-    organization: Organization, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
-    with django_assert_num_queries(2):
-        found = recent_changes(organization, 2)
-    assert [change.kind for change in found] == [ChangeKind.ADDED, ChangeKind.RETIRED]
+def test_what_happened_to_somebody_elses_own_model_stays_theirs(organization: Organization) -> None:
+    tuned = CatalogModel.objects.get(model_id="ft:gpt:acme::1")
+    assert [event.label for event in events_of(organization, tuned)] == ["No longer listed"]
+    assert events_of(OrganizationFactory(), tuned) == []

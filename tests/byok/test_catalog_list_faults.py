@@ -30,7 +30,7 @@ class OpenRouter:
 
     def answer(self, request: httpx2.Request) -> httpx2.Response:
         if not request.url.path.endswith("/embeddings/models"):
-            return httpx2.Response(200, content=json.dumps({"data": self.chat}).encode())
+            return httpx2.Response(200, content=json.dumps({"data": self.chat}).encode(), headers={"etag": '"1"'})
         if isinstance(self.embeddings, int):
             return httpx2.Response(self.embeddings)
         return httpx2.Response(200, json={"data": self.embeddings})
@@ -68,6 +68,8 @@ def test_a_list_of_embedding_models_that_does_not_come_takes_none_away(openroute
     sync = sync_openrouter()
     assert (sync.outcome, gone()) == (SyncOutcome.CHANGED, ["acme/model-0"])
     assert f"status {status}" in sync.error
+    # The next look must not hear that the other half is unchanged.
+    assert sync.etag == ""
     openrouter.embeddings = []
     sync_openrouter()
     assert set(gone()) == {"acme/embed", "acme/model-0"}

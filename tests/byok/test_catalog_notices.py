@@ -53,15 +53,16 @@ def change(kind: ChangeKind = ChangeKind.REPRICED, model: str = MODEL, **fields:
 def test_one_digest_with_the_effect_on_ones_own_tokens() -> None:
     acme = organization_with(slug="acme")
     organization_with("gpt-6.1-sol", slug="other")
-    # 8 M input, 1 M cached without a price of its own, 1 M output: 9 x 0.15 + 0.6, and 9 x 0.3 + 0.6.
-    used(acme, input_tokens=8_000_000, cached_input_tokens=1_000_000, output_tokens=1_000_000)
+    # 9 x 0.15 + 0.6, and 9 x 0.3 + 0.6. Thirty days are today and the 29 before it.
+    used(acme, input_tokens=9_000_000, output_tokens=1_000_000)
+    used(acme, days_ago=30, input_tokens=999_000_000)
     used(acme, days_ago=40, input_tokens=999_000_000)
     change()
     change(ChangeKind.RETIRED)
     assert tell_of_changes() == 1
     (message,) = mail.outbox
     assert message.to == ["admin@acme.test"]
-    assert "cost $1.95 at the old price, and $3.30 at the new one (+69 %)" in message.body
+    assert "your last 30 days: $1.95 at the old price, $3.30 at the new one (+69 %)" in message.body
     assert "answers no more from 14 January 2027" in message.body
     assert "gpt-6-luna" in message.body
     assert isinstance(message, mail.EmailMultiAlternatives)
@@ -120,7 +121,7 @@ def test_an_unknown_price_is_said_to_be_unknown() -> None:
     used(organization_with(slug="acme"), input_tokens=1_000)
     change(before={"input_price": None, "output_price": None})
     tell_of_changes()
-    assert "cost unknown at the old price, and $0.00030 at the new one." in mail.outbox[0].body
+    assert "your last 30 days: unknown at the old price, $0.00030 at the new one." in mail.outbox[0].body
 
 
 def test_byok_switched_off_says_nothing(settings: Any) -> None:
@@ -169,14 +170,22 @@ def test_a_run_that_is_cut_off_goes_on_with_the_rest(settings: Any) -> None:
     assert CatalogDigest.objects.get().sent_at is not None
 
 
+def test_tokens_without_a_price_of_their_own_make_the_cost_unknown() -> None:
+    acme = organization_with(slug="acme")
+    used(acme, input_tokens=8_000_000, cached_input_tokens=1_000_000)
+    change()
+    tell_of_changes()
+    assert "your last 30 days: unknown at the old price, unknown at the new one." in mail.outbox[0].body
+
+
 def test_lines_name_the_last_day_and_the_successor() -> None:
     acme = organization_with(slug="acme")
     digest = CatalogDigest.objects.create(organization=acme)
     digest.changes.add(change(ChangeKind.RETIRED))
     (line,) = lines_of(digest)
-    assert (line.provider, line.name, line.retired_on, line.successor) == (
+    assert (line.provider, line.model_id, line.retired_on, line.successor) == (
         "OpenAI",
-        "GPT-4o mini",
+        "gpt-4o-mini",
         date(2027, 1, 14),
         "gpt-6-luna",
     )
@@ -192,7 +201,7 @@ def test_cost_of_tokens_is_exact_or_unknown() -> None:
     }
     # 1 x 1 + 2 x 0.1 + 3 x 1.25 + 4 x 5 = 24.95 millionths.
     assert tokens.cost_at(prices) == Decimal("0.00002495")
-    assert tokens.cost_at({**prices, "cache_read_price": None}) == Decimal("0.00002675")
+    assert tokens.cost_at({**prices, "cache_read_price": None}) is None
     assert tokens.cost_at({**prices, "output_price": None}) is None
     assert TokenSums(input=1).cost_at({"input_price": Decimal(0)}) == 0
     assert TokenSums().cost_at({}) == 0
