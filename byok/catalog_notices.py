@@ -7,7 +7,6 @@ Then each digest is mailed, admin by admin; a run that is cut off goes on with t
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -22,6 +21,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
+from byok.catalog.chosen import chosen_models
 from byok.catalog.effect import DAYS, recent_tokens
 from byok.config import byok_allowed
 from byok.models import (
@@ -97,7 +97,9 @@ def _affected(changes: list[CatalogChange]) -> dict[int, list[CatalogChange]]:
         return {}
     users: dict[int, set[ModelKey]] = {}
     for config in AIConfig.objects.filter(provider__in=REGISTRY).iterator():
-        users.setdefault(config.organization_id, set()).update(set(_chosen(config)) & by_model.keys())
+        users.setdefault(config.organization_id, set()).update(
+            {(each.route, each.model_id) for each in chosen_models(config)} & by_model.keys()
+        )
     start, end = last_days(DAYS)
     used = UsageDaily.objects.filter(
         day__gte=start, day__lt=end, key_owner=KeyOwner.CUSTOMER, model__in={model_id for _, model_id in by_model}
@@ -127,16 +129,6 @@ def _negotiated_now() -> set[tuple[int | None, str, str]]:
         Q(effective_until=None) | Q(effective_until__gt=now), effective_from__lte=now
     )
     return set(in_force.values_list("organization_id", "route", "model_id"))
-
-
-def _chosen(config: AIConfig) -> Iterable[ModelKey]:
-    entry = REGISTRY[config.provider]
-    for name in (config.chat_model, *config.operation_models.values()):
-        if name:
-            yield config.provider, entry.model_id(name)
-    if config.embedding_provider in REGISTRY and config.embedding_model:
-        embedding = REGISTRY[config.embedding_provider]
-        yield config.embedding_provider, embedding.embedding_model_id(config.embedding_model)
 
 
 def _send(pk: int) -> int:

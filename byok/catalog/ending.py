@@ -7,9 +7,9 @@ from datetime import date
 
 from django.utils import timezone
 
+from byok.catalog.chosen import chosen_models
 from byok.config import EffectiveConfig
 from byok.models import CatalogModel
-from byok.providers import REGISTRY
 from leadagent.tenants.models import Organization
 
 
@@ -36,11 +36,7 @@ class EndingModel:
 
 def ending_models(organization: Organization, config: EffectiveConfig) -> list[EndingModel]:
     """What of the chosen models ends, soonest first. One query; none for the platform's own AI."""
-    chosen: dict[tuple[str, str], str] = {}
-    if entry := REGISTRY.get(config.provider):
-        chosen = {(entry.id, entry.model_id(name)): name for name in config.chosen_chat_models if name}
-    if (entry := REGISTRY.get(config.embedding_provider)) and config.embedding_model:
-        chosen[entry.id, entry.embedding_model_id(config.embedding_model)] = config.embedding_model
+    chosen = {(each.route, each.model_id): each.name for each in chosen_models(config)}
     if not chosen:
         return []
     rows = CatalogModel.objects.visible_to(organization).filter(

@@ -162,7 +162,15 @@ def vendors_of(organization: Organization) -> list[tuple[str, str]]:
 
 def _is_recommended() -> Case:
     whens = [
-        When(organization=None, route=provider, model_id__in=sorted(ids), then=Value(True))
+        # One whose last day is known is passed over, as `recommended_models` does.
+        When(
+            organization=None,
+            route=provider,
+            model_id__in=sorted(ids),
+            retired_on=None,
+            vanished_at=None,
+            then=Value(True),
+        )
         for provider, ids in recommended_ids().items()
     ]
     return Case(*whens, default=Value(False), output_field=BooleanField())

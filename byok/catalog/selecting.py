@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
+from byok.catalog.chosen import chosen_models
 from byok.config import CHAT_OPERATIONS, EffectiveConfig, byok_allowed
 from byok.conflict import NOT_CHOSEN, Difference, differences_between
 from byok.current_setup import provider_label
@@ -85,21 +86,11 @@ class Choosing:
 
     def in_use_for(self, model: CatalogModel) -> tuple[Purpose, ...]:
         """What it is used for now."""
-        config = self.config
-        found: list[Purpose] = []
-        if model.route == _route_of(config.provider):
-            if model.model_id == config.chat_model:
-                found.append(Purpose.CHAT)
-            found += [each for each in PER_OPERATION if config.operation_models.get(each.value) == model.model_id]
-        entry = REGISTRY.get(_route_of(config.embedding_provider))
-        if entry and model.route == entry.id and model.model_id == entry.embedding_model_id(config.embedding_model):
-            found.append(Purpose.EMBEDDING)
-        return tuple(found)
-
-
-def _route_of(provider: str) -> str:
-    """The provider that is really asked: behind the platform's AI stands one of them too."""
-    return settings.PLATFORM_PROVIDER if provider == PLATFORM_DEFAULT else provider
+        return tuple(
+            Purpose(each.purpose)
+            for each in chosen_models(self.config, with_platform=True)
+            if (each.route, each.model_id) == (model.route, model.model_id)
+        )
 
 
 def choosing_of(organization: Organization, config: EffectiveConfig) -> Choosing:
@@ -117,7 +108,7 @@ def values_with(config: EffectiveConfig, model: CatalogModel, purpose: Purpose) 
     if purpose == Purpose.EMBEDDING:
         return values | {"embedding_provider": model.route, "embedding_model": model.model_id}
     operations = {name: chosen for name, chosen in config.operation_models.items() if name != purpose.value}
-    if model.model_id != config.chat_model:
+    if model.model_id != REGISTRY[model.route].model_id(config.chat_model):
         # Only what differs from the chat model is stored.
         operations[purpose.value] = model.model_id
     return values | {"operation_models": operations}

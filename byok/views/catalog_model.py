@@ -44,7 +44,7 @@ def catalog_model(request: HtmxHttpRequest, provider: str, model_id: str) -> Htt
         "card": card,
         "model": model,
         "back": place_before(request),
-        "reasons": [] if model.organization_id else reasons_for(model.route, model.model_id),
+        "reasons": reasons_for(model.route, model.model_id) if getattr(model, "is_recommended", False) else [],
         "successor": successor[0] if successor else None,
         "used": get_usage_of_model(organization, model.route, model.model_id, *last_days(USED_DAYS)),
         "used_days": USED_DAYS,

@@ -17,6 +17,7 @@ from byok.catalog.selecting import PER_OPERATION, Purpose, changes_by, choosing_
 from byok.config import ConfigConflict, EffectiveConfig, InvalidConfig, get_ai_config
 from byok.current_setup import provider_label
 from byok.models import CatalogModel
+from byok.providers import REGISTRY
 from byok.proving import prove_and_save
 from byok.views.catalog_place import place_before
 from byok.views.page import SIGN_IN_AGAIN, settings_url, tell_saved
@@ -143,7 +144,7 @@ def _ask(
 
 def _operations(config: EffectiveConfig, model: CatalogModel) -> list[OperationChoice]:
     return [
-        OperationChoice(purpose, now, is_chosen=now == model.model_id)
+        OperationChoice(purpose, now, is_chosen=REGISTRY[model.route].model_id(now) == model.model_id)
         for purpose in PER_OPERATION
         for now in [config.chat_model_for(purpose.value)]
     ]

@@ -341,3 +341,20 @@ def test_a_key_among_models_to_compare_is_not_shown_again(organization: Organiza
     answer = client_of(organization).get(url("catalog_compare", organization), {"m": KEYS["openai"]})
     assert "Not in the catalog: a key" in text(answer)
     assert KEYS["openai"] not in answer.content.decode()
+
+
+def test_a_model_in_use_is_known_by_the_providers_own_name_for_it(organization: Organization) -> None:
+    save_ai_config(organization, provider="openai", chat_model="openai/gpt-5", api_key=KEYS["openai"])
+    add_model("gpt-5", route="openai")
+    page = text(client_of(organization).get(url("catalog", organization)))
+    assert "In use" in page
+    assert "Select for chat" not in page
+
+
+def test_what_we_recommend_is_no_longer_called_so_once_its_last_day_is_known(organization: Organization) -> None:
+    client = client_of(organization)
+    model = add_model("gpt-5.4", route="openai")
+    where = model_url(organization, "openai", "gpt-5.4")
+    assert "We recommend it" in text(client.get(where))
+    CatalogModel.objects.filter(pk=model.pk).update(retired_on=timezone.now().date() + timedelta(days=90))
+    assert "We recommend it" not in text(client.get(where))
