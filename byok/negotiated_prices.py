@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from byok.config_values import InvalidConfig, refuse_key
 from byok.models import DatedPrice, PriceColumns
-from byok.pricing import Pricing, list_pricing
+from byok.pricing import Pricing, get_pricing, list_pricings
 from byok.providers import REGISTRY
 from leadagent.tenants import audit
 from leadagent.tenants.models import Organization, User
@@ -127,8 +127,9 @@ def end_negotiated_price(
 def negotiated_prices(organization: Organization) -> list[Negotiated]:
     """All of them, those in force and to come first, then the newest start."""
     now = timezone.now()
-    rows = organization.negotiated_prices.select_related("created_by").order_by("-effective_from", "-pk")
-    found = [Negotiated(row, _state(row, now), list_pricing(row.route, row.model_id)) for row in rows]
+    rows = list(organization.negotiated_prices.select_related("created_by").order_by("-effective_from", "-pk"))
+    listed = list_pricings({(row.route, row.model_id) for row in rows}, at=now)
+    found = [Negotiated(row, _state(row, now), listed.get((row.route, row.model_id))) for row in rows]
     return sorted(found, key=lambda one: one.state == "ended")
 
 
@@ -171,7 +172,7 @@ def _checked_rates(provider: str, model_id: str, prices: Mapping[str, Decimal | 
 
 
 def _sells_no_output(provider: str, model_id: str) -> bool:
-    listed = list_pricing(provider, model_id)
+    listed = get_pricing(provider, model_id)
     return model_id in REGISTRY[provider].embedding_models or (listed is not None and listed.output is None)
 
 

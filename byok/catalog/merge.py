@@ -138,7 +138,7 @@ def _merged(
         row.source, row.checked_on = told.source, told.checked_on or timezone.now().date()
     if is_live and row.retired_on is not None and row.retired_on <= timezone.now().date():
         row.retired_on, row.successor = None, ""
-    row.tier = tier_of(row.model_id, {name: getattr(row, name) for name in PriceColumns.PRICES})
+    row.tier = tier_of(row.model_id, {name: getattr(row, name) for name in PriceColumns.PRICES}, kind=row.kind)
     row.is_fast = is_small(row.model_id)
     return row
 

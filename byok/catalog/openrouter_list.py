@@ -114,8 +114,9 @@ def _listed(entry: _Entry, today: date) -> ListedModel:
     outputs = _known(entry.architecture.output_modalities)
     prices = _prices(entry.pricing)
     kind = _kind(entry.id, outputs)
-    if kind == ModelKind.EMBEDDING and "input_price" in prices:
-        prices["output_price"] = Decimal(0)
+    if kind == ModelKind.EMBEDDING:
+        # It has no output that could cost something; the list names 0 for it.
+        prices.pop("output_price", None)
     # "Vendor: Model"; the vendor stands beside it on pages.
     name = entry.name.partition(": ")[2] or entry.name or entry.id
     return ListedModel(

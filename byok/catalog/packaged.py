@@ -91,7 +91,8 @@ def list_prices(route: str, model_id: str, *, kind: str, at: datetime) -> dict[s
         return {}
     found = {column: _base(getattr(price, name)) for column, name in _PRICES.items()}
     if kind == "embedding":
-        found["output_price"] = Decimal(0)
+        # It has no output that could cost something.
+        found["output_price"] = None
     return {column: as_stored(value) for column, value in found.items() if value is not None}
 
 

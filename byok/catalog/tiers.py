@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from byok.models.catalog import Tier
+from byok.models.catalog import ModelKind, Tier
 
 PREMIUM_ABOVE = Decimal("2.00")
 CHEAP_BELOW = Decimal("0.60")
@@ -36,12 +36,13 @@ def blended_price(input_price: Decimal | None, output_price: Decimal | None) -> 
     return (3 * input_price + output_price) / 4
 
 
-def tier_of(model_id: str, prices: Mapping[str, Decimal | None]) -> str:
+def tier_of(model_id: str, prices: Mapping[str, Decimal | None], *, kind: str = ModelKind.CHAT) -> str:
     """A value of `Tier`, or an empty text without a price. `prices`: by column name, per million tokens.
 
-    An embedding model has no output: pass its price as the input's and nothing as the output's.
+    An embedding model has no output: three parts of its calls cost the input's price, and one nothing.
     """
-    blended = blended_price(prices.get("input_price"), prices.get("output_price"))
+    output = Decimal(0) if kind == ModelKind.EMBEDDING else prices.get("output_price")
+    blended = blended_price(prices.get("input_price"), output)
     if blended is None:
         return ""
     if blended < CHEAP_BELOW:

@@ -7,7 +7,7 @@ are kept here, `lookup` which of them counts, `estimate` prices an answered call
 from byok.pricing.dated import dated_pricing
 from byok.pricing.estimate import Estimate, FixedPrice, estimate, is_same_model
 from byok.pricing.listed import list_pricing, price_version
-from byok.pricing.lookup import calculate_cost, get_pricing
+from byok.pricing.lookup import calculate_cost, get_pricing, list_pricings
 from byok.pricing.rates import Pricing, Rates, Tariff, Tier
 from byok.pricing.tokens import TokenBuckets, read_tokens
 from byok.providers import BATCH, STANDARD, Served
@@ -29,6 +29,7 @@ __all__ = [
     "get_pricing",
     "is_same_model",
     "list_pricing",
+    "list_pricings",
     "price_version",
     "read_tokens",
 ]

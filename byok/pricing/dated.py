@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
+from django.db.models import Q
 from django.utils import timezone
 
 from byok.models import DatedPrice
@@ -38,6 +40,17 @@ def dated_pricing(
     mine = organization.pk if organization else None
     row = next(iter(DatedPrice.objects.raw(_IN_FORCE, [provider, model, mine, moment, moment])), None)
     return None if row is None else pricing_of(row, at=moment)
+
+
+def dated_list_pricings(models: Collection[tuple[str, str]], *, at: datetime) -> dict[tuple[str, str], Pricing]:
+    """List prices as they were read, of many models (provider, model) at once. One query."""
+    in_force = Q(effective_until=None) | Q(effective_until__gt=at)
+    rows = DatedPrice.objects.filter(
+        in_force, organization=None, model_id__in={model for _, model in models}, effective_from__lte=at
+    ).order_by("effective_from")
+    # The one that began last counts.
+    newest = {(row.route, row.model_id): row for row in rows}
+    return {key: pricing_of(newest[key], at=at) for key in models if key in newest}
 
 
 def pricing_of(row: DatedPrice, *, at: datetime) -> Pricing:

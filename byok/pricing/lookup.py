@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 
-from byok.pricing.dated import dated_pricing
+from byok.pricing.dated import dated_list_pricings, dated_pricing
 from byok.pricing.listed import list_pricing
 from byok.pricing.rates import Pricing
 from byok.pricing.tokens import TokenBuckets
@@ -23,6 +24,13 @@ def get_pricing(
     """
     dated = dated_pricing(provider, model, at=at, organization=organization)
     return dated if dated is not None else list_pricing(provider, model, at=at)
+
+
+def list_pricings(models: Collection[tuple[str, str]], *, at: datetime) -> dict[tuple[str, str], Pricing]:
+    """The list prices of many models (provider, model): `get_pricing` without an organisation. One query."""
+    dated = dated_list_pricings(models, at=at)
+    found = {key: dated.get(key) or list_pricing(*key, at=at) for key in models}
+    return {key: pricing for key, pricing in found.items() if pricing is not None}
 
 
 def calculate_cost(

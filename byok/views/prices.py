@@ -15,7 +15,7 @@ from byok.models import DatedPrice
 from byok.negotiated_prices import Negotiated, add_negotiated_price, end_negotiated_price, negotiated_prices
 from byok.offered_models import search_models
 from byok.price_forms import NegotiatedPriceForm
-from byok.pricing import list_pricing
+from byok.pricing import get_pricing
 from byok.providers import REGISTRY
 from leadagent.http import HtmxHttpRequest
 from leadagent.tenants.access import organization_view
@@ -65,7 +65,7 @@ def price_add(request: HtmxHttpRequest) -> HttpResponse:
         form.add_error(invalid.field if invalid.field in form.fields else None, str(invalid))
         return _page(request, form, status=422)
     messages.success(request, f"The price of {price.model_id} is saved.")
-    if list_pricing(price.route, price.model_id) is None:
+    if get_pricing(price.route, price.model_id) is None:
         messages.warning(
             request,
             f"No list we know names {price.model_id}. Check that it is spelt as {_label(price.route)} spells it.",

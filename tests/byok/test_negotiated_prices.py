@@ -346,3 +346,21 @@ def test_a_misplaced_key_is_told_and_not_shown_again(organization: Organization,
     assert "This looks like a key" in text(answer)
     assert KEYS["anthropic"] not in answer.content.decode()
     assert not DatedPrice.objects.exists()
+
+
+def test_the_list_price_beside_it_is_the_one_that_calls_would_follow(organization: Organization) -> None:
+    DatedPrice.objects.create(
+        route="openai", model_id="gpt-4o", input_price=Decimal("7.77"), output_price=Decimal(8), source="openai 2026-11-25",
+        effective_from=NOW - timedelta(days=1),
+    )  # fmt: skip
+    DatedPrice.objects.create(
+        route="openai", model_id="only-live-embeds", input_price=Decimal(1), source="openai 2026-11-25",
+        effective_from=NOW - timedelta(days=1),
+    )  # fmt: skip
+    client = client_of(organization)
+    client.post(url("price_add", organization), sent())
+    page = text(client.get(url("prices", organization)))
+    assert "list $7.77" in page
+    answer = client.post(url("price_add", organization), sent(model="only-live-embeds", output_price=""), follow=True)
+    assert "No list we know names" not in text(answer)
+    assert organization.negotiated_prices.filter(model_id="only-live-embeds").exists()
