@@ -37,12 +37,13 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 10001 leadagent \
     && useradd --uid 10001 --gid leadagent --no-create-home --home-dir /tmp --shell /usr/sbin/nologin leadagent \
-    && install --directory --owner=leadagent --group=leadagent --mode=0700 /var/lib/leadagent/spool
+    && install --directory --owner=leadagent --group=leadagent --mode=0700 /var/lib/leadagent/spool /var/lib/leadagent/exports
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 WORKDIR /app
 ENV LEADAGENT_ENV=production \
-    USAGE_SPOOL_DIR=/var/lib/leadagent/spool
+    USAGE_SPOOL_DIR=/var/lib/leadagent/spool \
+    EXPORT_DIR=/var/lib/leadagent/exports
 USER leadagent
 EXPOSE 8000
 STOPSIGNAL SIGTERM

@@ -26,6 +26,7 @@ from leadagent.api_docs import DocsPage
 from leadagent.leads.api import router as leads
 from leadagent.tenants.api_auth import BearerToken, SessionMember
 from leadagent.tenants.api_errors import ApiError, error_response
+from usage.log_api import router as usage_log
 
 logger = logging.getLogger(__name__)
 
@@ -155,4 +156,5 @@ api = ProductAPI(
 )
 api.add_router("/ai-config", ai_config)
 api.add_router("/ai-models", ai_models)
+api.add_router("/ai-usage", usage_log)
 api.add_router("/leads", leads)

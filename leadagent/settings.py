@@ -231,6 +231,8 @@ if MODE == "test":
 
 # Usage events wait here, on the local disk, while PostgreSQL is away.
 USAGE_SPOOL_DIR = env.str("USAGE_SPOOL_DIR", default=str(BASE_DIR / ".local" / "spool"))
+# Downloads of usage that a worker has prepared; the web process sends them.
+EXPORT_DIR = env.str("EXPORT_DIR", default=str(BASE_DIR / ".local" / "exports"))
 
 REDIS_URL = env.str("REDIS_URL")
 CACHES = {
@@ -274,6 +276,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 6 * 3600.0,
     },
     "send-cost-alerts": {"task": "usage.tasks.send_cost_alerts", "schedule": 60.0},
+    "sweep-usage-exports": {"task": "usage.tasks.sweep_exports", "schedule": 60.0},
     "log-audit-heads": {
         "task": "leadagent.tenants.tasks.log_audit_heads",
         # By the clock: an interval of a day would begin anew with every deployment.

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from leadagent.tenants.models import Organization
+from usage.call_filter import CallFilter, calls_of
 from usage.models import AIUsage
 
 PAGE = 25
@@ -25,9 +26,14 @@ class BadCursor(ValueError):
     """A cursor that this log never gave out."""
 
 
-def usage_log(organization: Organization, *, cursor: str = "", limit: int = PAGE) -> LogPage:
-    """One page of the organisation's calls after `cursor`; raises `BadCursor`."""
-    rows = AIUsage.objects.filter(organization=organization)
+_EVERYTHING = CallFilter()
+
+
+def usage_log(
+    organization: Organization, wanted: CallFilter = _EVERYTHING, *, cursor: str = "", limit: int = PAGE
+) -> LogPage:
+    """One page of the calls that the filter shows, after `cursor`; raises `BadCursor`."""
+    rows = calls_of(organization, wanted)
     if cursor:
         created_at, row_id = _parse(cursor)
         # The first condition lets the index (and the partitions) do the work.

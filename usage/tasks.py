@@ -1,10 +1,13 @@
 """Scheduled and nudged work on usage. Each task is safe to run twice and side by side."""
 
 import logging
+from uuid import UUID
 
 from celery import shared_task
+from django.db import transaction
+from kombu.exceptions import OperationalError
 
-from usage import alerts, ingest
+from usage import alerts, exports, ingest
 from usage.partitions import ensure_partitions, months_ahead
 
 logger = logging.getLogger(__name__)
@@ -40,3 +43,31 @@ def prepare_partitions() -> None:
 def send_cost_alerts() -> None:
     """Tell organisations whose month has passed their threshold."""
     alerts.send_due_alerts()
+
+
+@shared_task(name="usage.tasks.write_export")
+def write_export(export_id: str) -> None:
+    """Write one download, then tell whoever asked for it. What fails is begun again by the next sweep."""
+    if exports.write_export(UUID(export_id)):
+        exports.tell_of_ready_exports()
+
+
+def nudge_export(export_id: UUID) -> None:
+    """Have a worker write it once the current transaction is committed. A nudge that gets lost is swept up."""
+
+    def tell() -> None:
+        try:
+            write_export.apply_async([str(export_id)], retry=False)
+        except OperationalError:
+            logger.warning("export %s waits for the next sweep: the broker is away", export_id)
+
+    transaction.on_commit(tell)
+
+
+@shared_task(name="usage.tasks.sweep_exports")
+def sweep_exports() -> None:
+    """Downloads that were not begun or lost their worker, emails that were not taken, files whose days are over."""
+    exports.drop_old_exports()
+    for export_id in exports.waiting_exports():
+        exports.write_export(export_id)
+    exports.tell_of_ready_exports()

@@ -1,9 +1,13 @@
 from django.urls import path
 
-from usage import views
+from usage.views import calls, dashboard
 
 app_name = "usage"
 
 urlpatterns = [
-    path("o/<slug:org>/usage/", views.dashboard, name="dashboard"),
+    path("o/<slug:org>/usage/", dashboard.dashboard, name="dashboard"),
+    path("o/<slug:org>/usage/calls/", calls.calls, name="calls"),
+    path("o/<slug:org>/usage/export/", calls.export, name="export"),
+    path("o/<slug:org>/usage/exports/", calls.exports, name="exports"),
+    path("o/<slug:org>/usage/exports/<uuid:export_id>/", calls.export_file, name="export_file"),
 ]

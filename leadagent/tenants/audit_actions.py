@@ -85,6 +85,7 @@ LABELS = {
     "support.user_changed": "Support changed an account's switches",
     "support.viewed": "Support looked at a record",
     "tenant.imported": "Organisation was brought over",
+    "usage.export_requested": "Asked for a download of usage",
     "usage.exported": "Downloaded usage",
 }
 

@@ -46,7 +46,7 @@ from tests.usage.factories import finished, record, started, store
 from tests.usage.one_connection import lead_over_test_connection
 from usage import durable
 from usage.alerts import CostAlertChoice, save_cost_alert
-from usage.models import UsageInbox
+from usage.models import UsageExport, UsageInbox
 from usage.partitions import ensure_partitions
 
 SCHEDULE: dict[str, dict[str, Any]] = django_settings.CELERY_BEAT_SCHEDULE
@@ -115,6 +115,7 @@ def installation(
 ) -> Iterator[dict[str, list[Any]]]:
     """One with something to do for each task. What leaves the database is collected: nudges, questions, log lines."""
     settings.USAGE_SPOOL_DIR = str(tmp_path / "spool")
+    settings.EXPORT_DIR = str(tmp_path / "exports")
     lead_over_test_connection(monkeypatch)
     asked = Asked()
     monkeypatch.setattr("byok.rechecking.test_ai_connection", asked)
@@ -157,6 +158,7 @@ def installation(
             route="openai",
             model_id=MODELS["openai"],
         )
+        UsageExport.objects.create(organization=replaced, requested_by=UserFactory(), format="csv")
         assert SupersededKey.objects.filter(undo_until__lte=NOW).exists()
         chain_now()
         mail.outbox.clear()

@@ -154,7 +154,10 @@ def test_app_services_run_with_as_few_rights_as_they_need(name: str) -> None:
     assert "cap_add" not in found
     assert found["security_opt"] == ["no-new-privileges:true"]
     # Where one leaves events, the others must find them.
-    assert found["volumes"] == ["usage-spool:" + found["environment"]["USAGE_SPOOL_DIR"]]
+    assert found["volumes"] == [
+        "usage-spool:" + found["environment"]["USAGE_SPOOL_DIR"],
+        "usage-exports:" + found["environment"]["EXPORT_DIR"],
+    ]
 
 
 def test_every_volume_is_declared() -> None:

@@ -19,6 +19,8 @@ from leadagent.tenants.membership import invite
 from leadagent.tenants.models import ApiToken, Organization, Role
 from tests.byok.catalog_rows import add_model
 from tests.factories import MembershipFactory, UserFactory
+from usage.exports import file_of
+from usage.models import ExportState, UsageExport
 
 MakeRow = Callable[[Organization], dict[str, Any]]
 
@@ -100,6 +102,14 @@ def _connect_state(organization: Organization) -> dict[str, Any]:
     return {"state": "A" * 43}
 
 
+def _ready_export(organization: Organization) -> dict[str, Any]:
+    export = UsageExport.objects.create(organization=organization, format="csv", state=ExportState.READY)
+    path = file_of(export)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"id\n")
+    return {"export_id": export.pk}
+
+
 # What these name belongs to no organisation: every admin finds it under their own address.
 NAMES_NO_ROW = {"byok:onboarding_key": "a provider"}
 # What these name is in one person's session: nobody finds it by signing in.
@@ -118,6 +128,7 @@ ROUTE_KWARGS: dict[str, MakeRow] = {
     "byok:price_end": _negotiated_price,
     "byok:recheck_key": _stored_key,
     "byok:undo_replacement": _replaced_key,
+    "usage:export_file": _ready_export,
     "leads:detail": _lead,
     "leads:run_start": _lead,
     "leads:run_resume": _run_id,
