@@ -123,6 +123,8 @@ if PLATFORM_PROVIDER not in PLATFORM_KEYS:
 PLATFORM_CHAT_MODEL = env.str("PLATFORM_CHAT_MODEL", default="gpt-4o-mini")
 PLATFORM_EMBEDDING_MODEL = env.str("PLATFORM_EMBEDDING_MODEL", default="text-embedding-3-small")
 FREE_TIER_REQUESTS = env.int("FREE_TIER_REQUESTS", default=50)
+AI_RATE_LIMIT_REQUESTS = env.int("AI_RATE_LIMIT_REQUESTS", default=0)
+AI_RATE_LIMIT_TOKENS = env.int("AI_RATE_LIMIT_TOKENS", default=0)
 
 BYOK_ENABLED = env.bool("BYOK_ENABLED", default=True)
 BYOK_ALLOWED_ORGS = frozenset(slug.strip() for slug in env.list("BYOK_ALLOWED_ORGS", default=[]) if slug.strip())

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('tenants', '0005_plain_names'),
-        ('usage', '0003_plain_names'),
+        ('usage', '0005_alerts'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
