@@ -10,12 +10,15 @@ class ByokConfig(AppConfig):
 
     def ready(self) -> None:
         from byok import checks  # noqa: F401  # registers them
+        from byok.alert_secrets import KeyRingSealer
         from byok.catalog.loading import load_after_migrate
         from byok.encryption import check_key_ring
         from byok.providers import REGISTRY
+        from usage.sealing import register
 
         check_key_ring()
         post_migrate.connect(load_after_migrate, sender=self)
+        register(KeyRingSealer())
         try:
             REGISTRY[settings.PLATFORM_PROVIDER].check_model(settings.PLATFORM_CHAT_MODEL)
         except ValueError as exc:

@@ -62,7 +62,7 @@ class CostAlertAdmin(ReadOnlyAdmin):
 
 @admin.register(AlertSent)
 class AlertSentAdmin(ReadOnlyAdmin):
-    list_display = ("organization", "month", "threshold", "cost", "created_at", "sent_at")
+    list_display = ("organization", "month", "kind", "title", "threshold", "cost", "created_at", "sent_at")
     list_filter = ("month",)
     list_select_related = ("organization",)
     search_fields = ("organization__slug", "organization__name")
@@ -219,8 +219,8 @@ def alerts(organization: Organization) -> Panel:
                 [
                     row(
                         f"{mail.month:%Y-%m}",
-                        f"${mail.threshold:,.2f}",
-                        f"${mail.cost:,.4f}",
+                        mail.kind if mail.threshold is None else f"${mail.threshold:,.2f}",
+                        "" if mail.cost is None else f"${mail.cost:,.4f}",
                         cell(mail.sent_at or Cell("not yet", tone="warn")),
                     )
                     for mail in sent

@@ -37,6 +37,8 @@ class BudgetMonth(models.Model):
     month = models.DateField()
     taken = models.DecimalField(max_digits=20, decimal_places=12, default=0)
     updated_at = models.DateTimeField(default=timezone.now)
+    # When a call did not fit any more; empty again once the budget was raised.
+    refused_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [

@@ -8,6 +8,7 @@ becomes the call's known cost. An unknown cost keeps the whole reservation.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -119,7 +120,8 @@ def reserve(organization_id: int, operation: str, amount: Decimal) -> BudgetRese
     if not held:
         return None
     if not found[0][1]:
-        _, _, _, whose, taken, hard, _ = next(row for row in held if row[4] + amount > row[5])
+        _, _, row_id, whose, taken, hard, _ = next(row for row in held if row[4] + amount > row[5])
+        _note_refusal(row_id)
         raise BudgetReached(_sentence(whose, month, hard=hard, taken=taken, amount=amount))
     return BudgetReservation(tuple(row[2] for row in held), amount)
 
@@ -137,6 +139,14 @@ def settle(reservation: BudgetReservation, cost: Decimal | None) -> None:
             connection.execute(_SETTLE, values)
     except (psycopg.OperationalError, PoolTimeout):
         return
+
+
+def _note_refusal(row_id: int) -> None:
+    """For the alert: that a budget stops calls can be true before its last cent is spent."""
+    with suppress(psycopg.OperationalError, PoolTimeout), durable.connection() as connection:
+        connection.execute(
+            "UPDATE usage_budgetmonth SET refused_at = now() WHERE id = %s AND refused_at IS NULL", [row_id]
+        )
 
 
 def budgets_of(organization: Organization) -> dict[str, BudgetChoice]:
@@ -176,6 +186,7 @@ def save_budgets(
                 operation=operation,
                 defaults={"soft": choice.soft, "hard": choice.hard},
             )
+        BudgetMonth.objects.filter(organization=organization, month=current_month()).update(refused_at=None)
         audit.record(
             "budget.saved",
             organization=organization,

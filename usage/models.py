@@ -226,27 +226,35 @@ class CostAlert(models.Model):
 
 
 class AlertSent(models.Model):
-    """One alert per organisation, UTC month and threshold: the row comes first, then the mail."""
+    """One alert per organisation, UTC month and `key` (what it is about): the row comes first, then its deliveries."""
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="alerts_sent")
     month = models.DateField()
-    threshold = models.DecimalField(max_digits=12, decimal_places=2)
-    cost = models.DecimalField(max_digits=COST_DIGITS, decimal_places=COST_DECIMALS)
+    kind = models.CharField(max_length=20, default="threshold")
+    key = models.CharField(max_length=120, blank=True)
+    title = models.CharField(max_length=200, blank=True)
+    text = models.TextField(blank=True)
+    # US dollars; empty for what is about no sum.
+    threshold = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    cost = models.DecimalField(max_digits=COST_DIGITS, decimal_places=COST_DECIMALS, null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
-    # Empty while the mail server has not taken it.
+    # Empty while no channel has taken it.
     sent_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["organization", "month", "threshold"], name="one_alert_per_threshold")
-        ]
-        verbose_name = "sent cost alert"
+        constraints = [models.UniqueConstraint(fields=["organization", "month", "key"], name="one_alert_per_key")]
+        verbose_name = "sent alert"
 
     def __str__(self) -> str:
-        return f"{self.organization_id} {self.month:%Y-%m} {self.threshold}"
+        return f"{self.organization_id} {self.month:%Y-%m} {self.key}"
 
 
 # Django looks for an app's models here.
+from usage.alert_models import AlertChannel as AlertChannel  # noqa: E402, PLC0414
+from usage.alert_models import AlertDelivery as AlertDelivery  # noqa: E402, PLC0414
+from usage.alert_models import AlertSecret as AlertSecret  # noqa: E402, PLC0414
+from usage.alert_models import AlertSettings as AlertSettings  # noqa: E402, PLC0414
+from usage.alert_models import DeliveryState as DeliveryState  # noqa: E402, PLC0414
 from usage.budget_models import Budget as Budget  # noqa: E402, PLC0414
 from usage.budget_models import BudgetMonth as BudgetMonth  # noqa: E402, PLC0414
 from usage.budget_models import CallRate as CallRate  # noqa: E402, PLC0414

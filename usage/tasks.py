@@ -19,10 +19,14 @@ _MAX_BATCHES = 50
 @shared_task(name="usage.tasks.drain_inbox")
 def drain_inbox() -> None:
     """Empty the inbox, batch by batch."""
+    moved = 0
     for _ in range(_MAX_BATCHES):
         drained = ingest.drain()
+        moved += drained.taken
         if drained.taken + drained.failed < ingest.BATCH:
-            return
+            break
+    if moved:
+        alerts.send_due_alerts()
 
 
 @shared_task(name="usage.tasks.reconcile")
@@ -41,7 +45,7 @@ def prepare_partitions() -> None:
 
 @shared_task(name="usage.tasks.send_cost_alerts")
 def send_cost_alerts() -> None:
-    """Tell organisations whose month has passed their threshold."""
+    """Tell organisations what is due, and try again what a channel did not take."""
     alerts.send_due_alerts()
 
 

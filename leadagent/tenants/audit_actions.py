@@ -43,6 +43,8 @@ LABELS = {
     "ai_config.backfilled": "AI configuration was set up for an existing organisation",
     "ai_config.imported": "AI configuration was brought over",
     "ai_config.saved": "Saved the AI configuration",
+    "alert.saved": "Saved the alerts",
+    "alert.secret_renewed": "Made a new secret for the alert webhook",
     "announcement.sent": "Admins were told about own AI keys",
     "api_token.created": "Created an API token",
     "api_token.revoked": "Revoked an API token",
