@@ -233,6 +233,7 @@ if MODE == "test":
 
 # Usage events wait here, on the local disk, while PostgreSQL is away.
 USAGE_SPOOL_DIR = env.str("USAGE_SPOOL_DIR", default=str(BASE_DIR / ".local" / "spool"))
+USAGE_SPOOL_MAX_BYTES = env.int("USAGE_SPOOL_MAX_BYTES", default=256 * 1024 * 1024)
 # Downloads of usage that a worker has prepared; the web process sends them.
 EXPORT_DIR = env.str("EXPORT_DIR", default=str(BASE_DIR / ".local" / "exports"))
 

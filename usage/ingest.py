@@ -278,21 +278,27 @@ _UNRECONCILED = {
 def replay_spool() -> int:
     """Bring events that waited on the local disk into the inbox. Returns how many."""
     with spool.only_replay() as is_mine:
-        waiting = spool.take() if is_mine else None
-        if waiting is None:
+        taken = spool.take() if is_mine else None
+        if taken is None:
             return 0
-        taken, entries = waiting
-        try:
-            _put_into_inbox(entries)
-        except DataError:
-            # One of them holds what PostgreSQL cannot: it is kept apart, the others go on.
-            for entry in entries:
-                try:
-                    _put_into_inbox([entry])
-                except DataError:
-                    spool.reject(entry)
+        brought = 0
+        for entries in spool.entries(taken):
+            _replay(entries)
+            brought += len(entries)
         spool.done(taken)
-        return len(entries)
+        return brought
+
+
+def _replay(entries: list[dict[str, Any]]) -> None:
+    try:
+        _put_into_inbox(entries)
+    except DataError:
+        # One of them holds what PostgreSQL cannot: it is kept apart, the others go on.
+        for entry in entries:
+            try:
+                _put_into_inbox([entry])
+            except DataError:
+                spool.reject(entry)
 
 
 def _put_into_inbox(entries: list[dict[str, Any]]) -> None:
