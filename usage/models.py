@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import MD5, Cast, Now
 from django.utils import timezone
 
 from leadagent.tenants.models import Organization
@@ -29,10 +29,14 @@ class UsageState(models.TextChoices):
     FINAL = "final", "Recorded"
     # The process died between the provider's answer and our record of it.
     UNRECONCILED = "unreconciled", "Not confirmed"
+    # The answer was lost or cut; the provider told afterwards what the call used and cost.
+    REPAIRED = "repaired", "Told afterwards"
 
 
 class InboxKind(models.TextChoices):
     STARTED = "started"
+    # The provider has named the generation: by that name it can be asked later what a lost answer cost.
+    ANSWERED = "answered"
     FINISHED = "finished"
 
 
@@ -43,8 +47,6 @@ class UsageInbox(models.Model):
     event_id = models.UUIDField()
     kind = models.CharField(max_length=10, choices=InboxKind.choices)
     payload = models.JSONField()
-    # Why the drain put the event aside; empty while it is still to be drained.
-    failed_reason = models.TextField(blank=True, db_default="")
     received_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -54,6 +56,73 @@ class UsageInbox(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.event_id}"
+
+
+class DeadLetterKind(models.TextChoices):
+    UNSTORABLE = "unstorable", "Cannot be stored"
+    CONFLICT = "conflict", "Same id, other figures"
+
+
+class DeadLetter(models.Model):
+    """An event that the drain could not make a row of. Kept as it came, for a person to look at and to try again."""
+
+    event_id = models.UUIDField(db_index=True)
+    kind = models.CharField(max_length=10, choices=DeadLetterKind.choices)
+    payload = models.JSONField()
+    reason = models.TextField()
+    received_at = models.DateTimeField()
+    put_aside_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            # However often a wrong event comes again, it is one case to look at.
+            models.UniqueConstraint(
+                "event_id", "kind", MD5(Cast("payload", models.TextField())), name="one_dead_letter_per_payload"
+            )
+        ]
+        verbose_name = "usage event put aside"
+        verbose_name_plural = "usage events put aside"
+
+    def __str__(self) -> str:
+        return f"{self.event_id}: {self.reason[:80]}"
+
+
+class UnsettledCall(models.Model):
+    """A row of `AIUsage` whose cost is unknown and whose provider can be asked, by the name it gave the generation."""
+
+    usage_id = models.UUIDField(primary_key=True, editable=False)
+    usage_created_at = models.DateTimeField()
+    organization = models.ForeignKey(
+        Organization, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    provider = models.CharField(max_length=20)
+    key_owner = models.CharField(max_length=10)
+    credential_id = models.UUIDField(null=True)
+    provider_request_id = models.CharField(max_length=200)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(db_default=Now(), db_index=True)
+
+    class Meta:
+        verbose_name = "call whose cost is asked for"
+        verbose_name_plural = "calls whose cost is asked for"
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.provider_request_id}"
+
+
+class DroppedMonth(models.Model):
+    """A month whose single calls were deleted when their time was over. Its daily sums stay."""
+
+    month = models.DateField(primary_key=True)
+    rows = models.BigIntegerField()
+    dropped_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name = "month without single calls"
+        verbose_name_plural = "months without single calls"
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}: {self.rows}"
 
 
 class TokenCounts(models.Model):

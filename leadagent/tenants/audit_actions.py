@@ -86,12 +86,15 @@ LABELS = {
     "run.cancelled": "Cancelled a lead's run",
     "run.resumed": "Let a lead's run go on",
     "run.started": "Started a run for a lead",
+    "support.event_retried": "Support had a usage event stored again",
     "support.recheck_asked": "Support asked for a check of a provider key",
     "support.user_changed": "Support changed an account's switches",
     "support.viewed": "Support looked at a record",
     "tenant.imported": "Organisation was brought over",
     "usage.export_requested": "Asked for a download of usage",
     "usage.exported": "Downloaded usage",
+    "usage.month_dropped": "Single calls of a month were deleted, their time being over",
+    "usage.repaired": "Costs of lost answers were asked from the provider",
 }
 
 
