@@ -237,6 +237,13 @@ USAGE_SPOOL_MAX_BYTES = env.int("USAGE_SPOOL_MAX_BYTES", default=256 * 1024 * 10
 # Downloads of usage that a worker has prepared; the web process sends them.
 EXPORT_DIR = env.str("EXPORT_DIR", default=str(BASE_DIR / ".local" / "exports"))
 
+# After a call the worker is nudged to drain, at most once in so many seconds per process; 0: beat alone does it.
+USAGE_NUDGE_SECONDS = env.float("USAGE_NUDGE_SECONDS", default=0.0 if MODE == "test" else 1.0)
+# Opens /metrics to whoever brings it; empty keeps that closed.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 20:
+    raise ImproperlyConfigured("METRICS_TOKEN is shorter than 20 characters: make one with `openssl rand -hex 32`.")
+
 REDIS_URL = env.str("REDIS_URL")
 CACHES = {
     "default": {
@@ -351,7 +358,7 @@ TRUST_PROXY = env.bool("TRUST_PROXY", default=False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY else None
 # One proxy: what it saw is the last address in X-Forwarded-For.
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if TRUST_PROXY else 0
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if SERVED_BY_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SERVED_BY_HTTPS
 SECURE_HSTS_PRELOAD = SERVED_BY_HTTPS

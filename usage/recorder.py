@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from usage import durable, held, spool
+from usage import durable, held, nudges, spool
 from usage.events import CallFinished, CallStarted
 from usage.models import InboxKind
 
@@ -28,6 +28,7 @@ def begin_ai_usage(event: CallStarted) -> None:
 def track_ai_usage(event: CallFinished) -> None:
     """Note durably how a call ended: the drain makes it a row of `AIUsage`."""
     _write(event, InboxKind.FINISHED)
+    nudges.nudge()
 
 
 def _write(event: CallStarted, kind: InboxKind) -> None:

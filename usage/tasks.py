@@ -8,6 +8,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from usage import alerts, exports, ingest
+from usage.backlog import note_drained
 from usage.partitions import ensure_partitions, months_ahead
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ def drain_inbox() -> None:
         moved += drained.taken
         if drained.taken + drained.failed < ingest.BATCH:
             break
+    note_drained()
     if moved:
         alerts.send_due_alerts()
 
