@@ -237,6 +237,10 @@ USAGE_SPOOL_MAX_BYTES = env.int("USAGE_SPOOL_MAX_BYTES", default=256 * 1024 * 10
 # Downloads of usage that a worker has prepared; the web process sends them.
 EXPORT_DIR = env.str("EXPORT_DIR", default=str(BASE_DIR / ".local" / "exports"))
 
+# Single calls older than so many whole months are deleted, their daily sums stay; 0 keeps all.
+USAGE_RETENTION_MONTHS = env.int("USAGE_RETENTION_MONTHS", default=0)
+if USAGE_RETENTION_MONTHS < 0:
+    raise ImproperlyConfigured("USAGE_RETENTION_MONTHS is negative: use 0 to keep all, or a number of months.")
 # After a call the worker is nudged to drain, at most once in so many seconds per process; 0: beat alone does it.
 USAGE_NUDGE_SECONDS = env.float("USAGE_NUDGE_SECONDS", default=0.0 if MODE == "test" else 1.0)
 # Opens /metrics to whoever brings it; empty keeps that closed.
@@ -285,6 +289,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "usage.tasks.prepare_partitions",
         "schedule": 6 * 3600.0,
     },
+    "drop-expired-usage": {"task": "usage.tasks.drop_expired_months", "schedule": crontab(hour=4, minute=10)},
     "send-cost-alerts": {"task": "usage.tasks.send_cost_alerts", "schedule": 60.0},
     "sweep-usage-exports": {"task": "usage.tasks.sweep_exports", "schedule": 60.0},
     "log-audit-heads": {

@@ -253,6 +253,13 @@ def _drain_singly(limit: int) -> Drained:
     return Drained(taken, failed)
 
 
+def _in_words(exc: Exception) -> str:
+    said = str(exc).strip()[:500] or type(exc).__name__
+    if "no partition of relation" in said:
+        return f"No table takes its month: the time is damaged, or the month's single calls were deleted. {said}"
+    return said
+
+
 _PUT_ASIDE = """
 WITH taken AS (DELETE FROM usage_usageinbox WHERE seq = %s RETURNING event_id, payload, received_at)
 INSERT INTO usage_deadletter (event_id, kind, payload, reason, received_at)
@@ -273,7 +280,7 @@ def _drain_one() -> bool | None:
         try:
             _store(_TAKE.format(pick="SELECT %s::bigint AS seq"), picked[0])
         except (DataError, IntegrityError) as exc:
-            reason = str(exc).strip()[:500] or type(exc).__name__
+            reason = _in_words(exc)
             cursor.execute(_PUT_ASIDE, [picked[0], reason])
             logger.error("usage event %s of the inbox was put aside: %s", picked[0], reason)
             return False

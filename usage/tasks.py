@@ -7,7 +7,7 @@ from celery import shared_task
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from usage import alerts, exports, ingest
+from usage import alerts, exports, ingest, retention
 from usage.backlog import note_drained
 from usage.partitions import ensure_partitions, months_ahead
 
@@ -43,6 +43,12 @@ def reconcile() -> None:
 def prepare_partitions() -> None:
     """Keep the coming three months ready."""
     ensure_partitions(months_ahead(3))
+
+
+@shared_task(name="usage.tasks.drop_expired_months")
+def drop_expired_months() -> None:
+    """Delete the single calls of months that are older than the operator keeps them."""
+    retention.drop_expired_months()
 
 
 @shared_task(name="usage.tasks.send_cost_alerts")

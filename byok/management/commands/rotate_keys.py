@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from byok.alert_secrets import rewrap_alert_secrets
 from byok.key_inventory import KeyInventory, take_inventory
-from byok.management.progress import Progress
 from byok.rotation import Progress as Rotated
 from byok.rotation import rotate
 from byok.secret_age import current_secret_since, is_old, note_current_secret
+from leadagent.progress import Progress
 from leadagent.tenants.models import Organization
 
 # More are counted, not named.

@@ -10,7 +10,7 @@ from byok.catalog.own_models import sync_own_models
 from byok.catalog.packaged import read_packaged
 from byok.catalog.syncing import sync_openrouter
 from byok.config import byok_allowed
-from byok.management.progress import Progress
+from leadagent.progress import Progress
 from byok.models import CatalogSync, ProviderCredential, SyncOutcome
 
 _SOURCES = ("packaged", "openrouter", "openai")
