@@ -117,6 +117,16 @@ class Gate:
                 return self._refuse("quota_unavailable")
         return None
 
+    def note_name(self, exchange: Exchange) -> None:
+        """Write down what the provider calls a stream's answer, once that is known: it may be cut, or we may be."""
+        if name := exchange.take_name():
+            recorder.name_generation(exchange.started, name)
+
+    async def note_name_async(self, exchange: Exchange) -> None:
+        """As `note_name`, in a thread."""
+        if name := exchange.take_name():
+            await asyncio.to_thread(recorder.name_generation, exchange.started, name)
+
     def settle(self, event: CallFinished, *, unbilled: bool) -> None:
         """The exchange is over: write its event, give back what was not billed, note the key's state."""
         recorder.track_ai_usage(event)

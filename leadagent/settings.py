@@ -298,6 +298,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=3, minute=20),
     },
     "recheck-keys": {"task": "byok.tasks.recheck_keys", "schedule": 900.0},
+    "repair-usage": {"task": "byok.tasks.repair_usage", "schedule": 30.0},
     "tell-admins-of-refused-keys": {"task": "byok.tasks.tell_admins", "schedule": 30.0},
     "note-key-use": {"task": "byok.tasks.note_key_use", "schedule": 3600.0},
     "drop-superseded-keys": {"task": "byok.tasks.drop_superseded_keys", "schedule": 3600.0},

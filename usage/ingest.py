@@ -28,7 +28,7 @@ BATCH = 2_000
 UNRECONCILED_AFTER = timedelta(minutes=15)
 
 # column -> type, as the events' payload carries them.
-_COLUMNS = {
+COLUMNS = {
     "id": "uuid",
     "created_at": "timestamptz",
     "organization_id": "bigint",
@@ -58,11 +58,11 @@ _COLUMNS = {
     "price_version": "text",
     "state": "text",
 }
-_NAMES = ", ".join(_COLUMNS)
-_RECORD = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+_NAMES = ", ".join(COLUMNS)
+_RECORD = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
 
 # Kept by the connection: a table made anew for every batch would bloat the catalog.
-_STAGE = f"""
+STAGE = f"""
 CREATE TEMP TABLE IF NOT EXISTS usage_stage ({_RECORD}, seq bigint, received_at timestamptz) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS usage_replaced (LIKE usage_aiusage) ON COMMIT DELETE ROWS;
 TRUNCATE usage_stage, usage_replaced
@@ -77,7 +77,7 @@ WITH picked AS MATERIALIZED ({{pick}}), taken AS (
     RETURNING inbox.seq, inbox.received_at, inbox.payload
 )
 INSERT INTO usage_stage ({_NAMES}, seq, received_at)
-SELECT {", ".join(f"event.{name}" for name in _COLUMNS)}, taken.seq, taken.received_at
+SELECT {", ".join(f"event.{name}" for name in COLUMNS)}, taken.seq, taken.received_at
 FROM taken CROSS JOIN LATERAL jsonb_to_record(taken.payload) AS event({_RECORD})
 """
 
@@ -162,8 +162,8 @@ SELECT event.id, 'conflict', to_jsonb(event) - 'seq' - 'received_at', 'The first
     WHERE was.value IS DISTINCT FROM came.value
 ), event.received_at
 FROM usage_stage AS event JOIN usage_aiusage AS kept USING (id, created_at)
-WHERE kept.state = 'final' AND event.state = 'final' AND ({", ".join(f"event.{n}" for n in _COLUMNS)})
-IS DISTINCT FROM ({", ".join(f"kept.{n}::{t}" for n, t in _COLUMNS.items())})
+WHERE kept.state = 'final' AND event.state = 'final' AND ({", ".join(f"event.{n}" for n in COLUMNS)})
+IS DISTINCT FROM ({", ".join(f"kept.{n}::{t}" for n, t in COLUMNS.items())})
 ON CONFLICT DO NOTHING RETURNING event_id
 """
 
@@ -225,7 +225,7 @@ def _drain_batch(limit: int) -> int:
 
 def _store(take: str, value: int) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_STAGE)
+        cursor.execute(STAGE)
         cursor.execute(take, [value])
         taken: int = cursor.rowcount
         if not taken:

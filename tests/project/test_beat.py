@@ -140,6 +140,9 @@ def installation(
         save_cost_alert(replaced, CostAlertChoice(True, Decimal("0.00001"), "costs@replaced.test"))
         credential = ProviderCredential.objects.get(organization=replaced)
         store(finished(replaced, at=NOW), finished(replaced, at=NOW - timedelta(days=1), credential_id=credential.pk))
+        # Of a provider that cannot be asked afterwards.
+        lost_answer = {"success": False, "estimated_cost": None, "provider_request_id": "chatcmpl-1"}
+        store(finished(replaced, at=NOW, **lost_answer))
         record(finished(replaced, at=NOW))
         lost = started(replaced, at=LAST_YEAR)
         record(lost)
