@@ -14,7 +14,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup browser run test check format clean
+.PHONY: help setup browser run test chaos check format clean
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -49,6 +49,9 @@ browser: $(STAMP)
 
 test: $(STAMP) browser ## Run every test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+chaos: $(STAMP) ## Let servers, workers and providers fail while calls go on, and count what is lost
+	@LEADAGENT_CHAOS=long $(BIN)/python -m pytest tests/chaos
 
 check: $(STAMP) ## Lint, types, import contracts, security, migrations, deploy settings
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/check

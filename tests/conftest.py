@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-_JOURNEYS = frozenset({"browser", "embedded", "flows", "sandbox"})
+_JOURNEYS = frozenset({"browser", "chaos", "embedded", "flows", "sandbox"})
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,6 +5,7 @@ Bounded by `USAGE_SPOOL_MAX_BYTES`. What waits here is told by `/readyz` and `/m
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -13,8 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -49,8 +51,7 @@ def append(entry: dict[str, Any]) -> bool:
                 return False
             try:
                 # A line that was cut short (a full disk, a kill) must not swallow this one.
-                spool.write(line if _ends_clean(spool, size) else b"\n" + line)
-                spool.flush()
+                _write_whole(spool, line if _ends_clean(spool, size) else b"\n" + line)
                 os.fsync(spool.fileno())
                 if size == 0:
                     # A new file's name has to outlive a crash of the machine too.
@@ -142,7 +143,13 @@ def _entry(line: bytes) -> dict[str, Any] | None:
     return entry if isinstance(entry, dict) and {"event_id", "kind", "payload"} <= entry.keys() else None
 
 
-def _ends_clean(spool: BinaryIO, size: int) -> bool:
+def _write_whole(spool: FileIO, line: bytes) -> None:
+    if spool.write(line) != len(line):
+        # The disk took the beginning: it is full.
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _ends_clean(spool: FileIO, size: int) -> bool:
     if size == 0:
         return True
     spool.seek(size - 1)
@@ -193,10 +200,11 @@ def done(taken: Path) -> None:
     taken.unlink(missing_ok=True)
 
 
-def _locked(path: Path) -> BinaryIO:
+def _locked(path: Path) -> FileIO:
     """The spool file, open and locked for writing; a replay may have renamed it between the two."""
     while True:
-        spool = path.open("a+b")
+        # Unbuffered: what the disk refused must not be tried again when the file is closed.
+        spool = path.open("a+b", buffering=0)
         fcntl.flock(spool, fcntl.LOCK_EX)
         if path.exists() and os.fstat(spool.fileno()).st_ino == path.stat().st_ino:
             return spool

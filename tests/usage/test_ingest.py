@@ -24,7 +24,7 @@ from usage.tasks import drain_inbox, reconcile
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
 
 # Written apart from the code under test, on purpose.
-_SUMS = """
+SUMS = """
 SELECT organization_id, (created_at AT TIME ZONE 'UTC')::date, operation, provider, model, key_owner,
  count(*), sum(CASE WHEN success THEN 1 ELSE 0 END), sum(input_tokens), sum(cached_input_tokens),
  sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens), sum(total_tokens),
@@ -33,7 +33,7 @@ SELECT organization_id, (created_at AT TIME ZONE 'UTC')::date, operation, provid
  sum(CASE WHEN actual_cost IS NULL AND estimated_cost IS NULL THEN 1 ELSE 0 END), sum(coalesce(duration_ms, 0))
 FROM usage_aiusage GROUP BY 1, 2, 3, 4, 5, 6
 """
-_ROLLUP = """
+ROLLUP = """
 SELECT organization_id, day, operation, provider, model, key_owner, requests, successes, input_tokens,
  cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, total_tokens, actual_cost, estimated_cost,
  unpriced_requests, duration_ms FROM usage_usagedaily WHERE requests <> 0
@@ -47,7 +47,7 @@ def rows_of(sql: str) -> list[tuple[Any, ...]]:
 
 
 def assert_rollup_equals_events() -> None:
-    assert rows_of(_ROLLUP) == rows_of(_SUMS)
+    assert rows_of(ROLLUP) == rows_of(SUMS)
 
 
 def random_events(organizations: list[Organization], count: int, *, seed: int) -> list[Any]:

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import resource
+import signal
 from datetime import timedelta
 from pathlib import Path
 
@@ -233,3 +235,24 @@ def test_a_line_that_is_no_event_blocks_nobody(organization: Organization, spool
     assert ingest.replay_spool() == 0
     assert not spool_file.exists()
     assert spool_file.with_suffix(".rejected").read_bytes().splitlines() == [b"7", b"[]", b"{}"]
+
+
+def test_a_disk_that_takes_half_a_line_keeps_none_of_it(
+    organization: Organization, spool_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its half would be taken for a damaged event, and somebody would have to look at it."""
+    put_postgresql_away(monkeypatch)
+    record(finished(organization))
+    full = spool_file.stat().st_size + 40
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignoring = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (full, before[1]))
+    try:
+        record(finished(organization))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignoring)
+    assert len(spool_file.read_bytes().splitlines()) == 1
+    assert held.store_held() == 0
+    assert ingest.replay_spool() == 2
+    assert not spool_file.with_suffix(".rejected").exists()
