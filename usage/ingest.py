@@ -296,9 +296,18 @@ def reconcile() -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_GIVE_UP, [json.dumps(_UNRECONCILED), before])
         moved: int = cursor.rowcount
+        cursor.execute(_SWEEP_OVERTAKEN)
         cursor.execute(_SWEEP_NAMES, [before])
     return moved
 
+
+# Starts that came after their end was drained: from a disk, or from a process that had held them.
+_SWEEP_OVERTAKEN = """
+DELETE FROM usage_usageinbox AS begun USING usage_aiusage AS ended
+WHERE begun.kind = 'started' AND ended.id = begun.event_id AND ended.created_at = CASE
+    WHEN pg_input_is_valid(begun.payload->>'created_at', 'timestamptz')
+    THEN (begun.payload->>'created_at')::timestamptz END
+"""
 
 # Names of generations whose end was drained before they came.
 _SWEEP_NAMES = """

@@ -342,6 +342,18 @@ def test_a_name_that_came_after_the_end_is_swept(organization: Organization) -> 
     assert not UsageInbox.objects.exists()
 
 
+def test_a_start_that_its_end_has_overtaken_is_swept(organization: Organization) -> None:
+    event = finished(organization)
+    store(event)
+    record(started(organization, id=event.id), started(organization))
+    damaged = UsageInbox.objects.latest("seq")
+    damaged.payload["created_at"] = "yesterday"
+    damaged.save(update_fields=["payload"])
+    assert ingest.reconcile() == 0
+    assert UsageInbox.objects.get() == damaged
+    assert AIUsage.objects.count() == 1
+
+
 @pytest.mark.parametrize(
     ("fields", "is_asked"),
     [
