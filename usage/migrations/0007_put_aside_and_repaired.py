@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('tenants', '0005_plain_names'),
-        ('usage', '0003_plain_names'),
+        ('usage', '0006_exports'),
     ]
 
     operations = [
