@@ -12,13 +12,16 @@ class ByokConfig(AppConfig):
         from byok import checks  # noqa: F401  # registers them
         from byok.alert_secrets import KeyRingSealer
         from byok.catalog.loading import load_after_migrate
+        from byok.cheaper_models import find_cheaper_models
         from byok.encryption import check_key_ring
         from byok.providers import REGISTRY
+        from usage.contributions import find_cheaper_models_with
         from usage.sealing import register
 
         check_key_ring()
         post_migrate.connect(load_after_migrate, sender=self)
         register(KeyRingSealer())
+        find_cheaper_models_with(find_cheaper_models)
         try:
             REGISTRY[settings.PLATFORM_PROVIDER].check_model(settings.PLATFORM_CHAT_MODEL)
         except ValueError as exc:

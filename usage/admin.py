@@ -47,8 +47,20 @@ from usage.models import (
 
 @admin.register(UsageDaily)
 class UsageDailyAdmin(ReadOnlyAdmin):
-    list_display = ("day", "organization", "operation", "provider", "model", "key_owner", "requests", "total_tokens")
-    list_filter = ("day", "provider", "key_owner", "operation")
+    list_display = (
+        "day",
+        "organization",
+        "operation",
+        "provider",
+        "model",
+        "key_owner",
+        "error_code",
+        "requests",
+        "total_tokens",
+    )
+    list_filter = ("day", "provider", "key_owner", "operation", "error_code")
+    # A number of 660 digits, for no eye.
+    exclude = ("durations",)
     list_select_related = ("organization",)
     search_fields = ("organization__slug", "organization__name", "model")
     ordering = ("-day", "organization_id", "pk")
@@ -227,10 +239,10 @@ def this_month(organization: Organization) -> Panel:
         errors[error["operation"]].append(f"{error['error_code'] or 'no code'} × {error['n']:,}")
     rows = [
         row(
-            total.label,
+            total.operation,
             f"{total.requests:,}",
             Cell(f"{total.failures:,}", tone="bad" if total.failures else ""),
-            ", ".join(errors[total.label]),
+            ", ".join(errors[total.operation]),
             f"{total.total_tokens:,}",
             _cost(total),
         )

@@ -131,7 +131,7 @@ def _meters(request: HtmxHttpRequest) -> list[dict[str, Any]]:
     organization = request.organization
     taken = taken_this_month(organization)
     stats = get_monthly_usage_stats(organization)
-    known = {group.label: group.cost or 0 for group in stats.by_operation} | {"": stats.totals.cost or 0}
+    known = {group.operation: group.cost or 0 for group in stats.by_operation} | {"": stats.totals.cost or 0}
     meters = []
     for operation, choice in sorted(budgets_of(organization).items()):
         label = OPERATIONS.get(operation, operation)

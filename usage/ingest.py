@@ -16,7 +16,7 @@ from typing import Any
 from django.db import DataError, IntegrityError, connection, transaction
 from django.utils import timezone
 
-from usage import spool
+from usage import durations, spool
 from usage.models import UsageDaily
 from usage.partitions import ensure_partitions
 
@@ -119,6 +119,7 @@ _MEASURES = {
     "estimated_cost": "coalesce(sum(estimated_cost) FILTER (WHERE actual_cost IS NULL), 0)",
     "unpriced_requests": "count(*) FILTER (WHERE actual_cost IS NULL AND estimated_cost IS NULL)",
     "duration_ms": "coalesce(sum(duration_ms), 0)",
+    "durations": durations.COUNTED_SQL,
 }
 _KEY = ", ".join(UsageDaily.DIMENSIONS)
 
@@ -128,7 +129,7 @@ def rollup_select(source: str, *, sign: int = 1) -> str:
     sums = ", ".join(f"{sign} * ({_MEASURES[name]}) AS {name}" for name in UsageDaily.MEASURES)
     return (
         "SELECT organization_id, (created_at AT TIME ZONE 'UTC')::date AS day, operation, provider, model, key_owner, "
-        f"{sums} FROM {source} GROUP BY {_KEY} ORDER BY {_KEY}"
+        f"error_code, {sums} FROM {source} GROUP BY {_KEY} ORDER BY {_KEY}"
     )
 
 

@@ -14,6 +14,7 @@ from django.db.models.functions import MD5, Cast, Now
 from django.utils import timezone
 
 from leadagent.tenants.models import Organization
+from usage.durations import ALL_DIGITS
 
 # US dollars: prices per million tokens have at most six decimals, so twelve are exact.
 COST_DIGITS = 20
@@ -196,10 +197,11 @@ class AIUsage(TokenCounts):
 
 
 class UsageDaily(TokenCounts):
-    """AIUsage summed per organisation, UTC day, operation, provider, model and key owner.
+    """AIUsage summed per organisation, UTC day, operation, provider, model, key owner and error code.
 
     Always recomputable from AIUsage. `estimated_cost` sums only what has no actual cost,
     so that actual + estimated is the known cost; `unpriced_requests` have neither.
+    `error_code` is empty for what succeeded. `durations`: see `usage.durations`.
     """
 
     DIMENSIONS: ClassVar[tuple[str, ...]] = (
@@ -209,6 +211,7 @@ class UsageDaily(TokenCounts):
         "provider",
         "model",
         "key_owner",
+        "error_code",
     )
     MEASURES: ClassVar[tuple[str, ...]] = (
         "requests",
@@ -223,6 +226,7 @@ class UsageDaily(TokenCounts):
         "estimated_cost",
         "unpriced_requests",
         "duration_ms",
+        "durations",
     )
 
     organization = models.ForeignKey(
@@ -237,12 +241,14 @@ class UsageDaily(TokenCounts):
     provider = models.CharField(max_length=20)
     model = models.CharField(max_length=200)
     key_owner = models.CharField(max_length=10, choices=KeyOwner.choices)
+    error_code = models.CharField(max_length=40, blank=True, default="", db_default="")
     requests = models.BigIntegerField(default=0)
     successes = models.BigIntegerField(default=0)
     actual_cost = models.DecimalField(max_digits=24, decimal_places=12, default=Decimal(0))
     estimated_cost = models.DecimalField(max_digits=24, decimal_places=12, default=Decimal(0))
     unpriced_requests = models.BigIntegerField(default=0)
     duration_ms = models.BigIntegerField(default=0)
+    durations = models.DecimalField(max_digits=ALL_DIGITS, decimal_places=0, default=Decimal(0), db_default=0)
 
     class Meta:
         verbose_name = "daily usage"
@@ -256,6 +262,7 @@ class UsageDaily(TokenCounts):
                     "provider",
                     "model",
                     "key_owner",
+                    "error_code",
                 ],
                 name="usage_daily_key",
             )

@@ -118,7 +118,7 @@ def month_to_date() -> Month:
 def month_usage(organization: Organization, month: Month) -> MonthUsage:
     """The organisation's own sums, in one query."""
     totals = get_usage_by_operation(organization, month.start, month.end)
-    return MonthUsage(month, {each.label: each for each in totals})
+    return MonthUsage(month, {each.operation: each for each in totals})
 
 
 def what_if(usage: MonthUsage, *, kind: str, prices: Priced) -> WhatIf:
