@@ -1,33 +1,33 @@
 """Hints at cheaper models: from the organisation's own tokens at list prices, or none."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 import pytest
 
-from byok import cheaper_models
 from byok.cheaper_models import find_cheaper_models, list_cost
-from byok.pricing import Pricing
+from byok.models import CatalogModel, PriceColumns
 from usage.analytics import UsageStats, UsageTotals
 
 WORK = UsageTotals(
     operation="qualification", provider="openrouter", model="anthropic/claude-sonnet-5.5", key_owner="customer",
     requests=10, input_tokens=1_000_000, cached_input_tokens=500_000, cache_write_tokens=0, output_tokens=100_000,
 )  # fmt: skip
-PRICES = {
-    "anthropic/claude-sonnet-5.5": Pricing(Decimal(2), Decimal(10), Decimal("0.2"), None, "test"),
-    "anthropic/claude-haiku-5.5": Pricing(Decimal("0.5"), Decimal("2.5"), None, None, "test"),
-}
 
 
 @pytest.fixture(autouse=True)
-def prices(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(cheaper_models, "get_pricing", lambda provider, model, *, at: PRICES.get(model))
-    cheaper_models._prices.cache_clear()
-    yield
-    cheaper_models._prices.cache_clear()
+def prices(db: None) -> None:
+    """Sonnet as it is listed; Haiku without prices of its own for the cache."""
+    CatalogModel.objects.filter(model_id="anthropic/claude-sonnet-5.5").update(
+        input_price=2, output_price=10, cache_read_price=Decimal("0.2"), cache_write_price=None
+    )
+    price_haiku(input_price=Decimal("0.5"), output_price=Decimal("2.5"))
+
+
+def price_haiku(**prices: Decimal) -> None:
+    nothing = dict.fromkeys(PriceColumns.PRICES)
+    CatalogModel.objects.filter(model_id="anthropic/claude-haiku-5.5").update(**nothing | prices)
 
 
 def stats(*work: UsageTotals) -> UsageStats:
@@ -59,13 +59,14 @@ def test_no_hint(work: UsageTotals) -> None:
     assert list(find_cheaper_models(stats(work))) == []
 
 
-def test_a_small_difference_is_not_worth_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    near = replace(PRICES["anthropic/claude-sonnet-5.5"], input=Decimal("1.9"), cache_read=Decimal("0.2"))
-    monkeypatch.setitem(PRICES, "anthropic/claude-haiku-5.5", near)
+def test_a_small_difference_is_not_worth_a_change() -> None:
+    price_haiku(input_price=Decimal("1.9"), output_price=Decimal(10), cache_read_price=Decimal("0.2"))
     assert list(find_cheaper_models(stats(WORK))) == []
 
 
 def test_a_missing_price_is_unknown() -> None:
+    price_haiku(input_price=Decimal("0.5"))
+    assert list(find_cheaper_models(stats(WORK))) == []
     assert list_cost(WORK, None) is None
-    assert list_cost(WORK, Pricing(Decimal(1), None, None, None, "test")) is None
-    assert list_cost(replace(WORK, output_tokens=0), Pricing(Decimal(1), None, None, None, "test")) == Decimal("1.5")
+    assert list_cost(WORK, {"input_price": Decimal(1)}) is None
+    assert list_cost(replace(WORK, output_tokens=0), {"input_price": Decimal(1)}) == Decimal("1.5")
