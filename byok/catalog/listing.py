@@ -13,6 +13,7 @@ class ListedModel:
     """What one source tells of one model; None, or empty, where it does not tell.
 
     `prices`: US dollars per million tokens by the column's name in `byok.models.PriceColumns`.
+    With a `price_source` and without prices the source tells that there is no fixed price.
     `kind`, `capabilities`: values of `byok.models.ModelKind` and `Capability`.
     """
 

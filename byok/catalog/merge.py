@@ -7,7 +7,7 @@ all) stays as the packaged facts have it. Nothing is deleted: what a list leaves
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -39,6 +39,7 @@ _FACTS = (
     "retired_on",
     "successor",
 )
+_LAST_DAYS = frozenset({"retired_on", "successor"})
 _WRITTEN = (*_FACTS, *PriceColumns.PRICES, "price_source", "tier", "is_fast", "source", "checked_on", "vanished_at")
 
 
@@ -49,12 +50,14 @@ def merge(
     route: str,
     organization: Organization | None = None,
     is_complete: bool = True,
+    unread: Collection[str] = (),
     sync: CatalogSync | None = None,
 ) -> CatalogSync:
     """Bring the catalog's models of `route` (and `organization`) in line with what `source` lists.
 
-    `is_complete`: what the list leaves out is gone from there. `sync`: the look that found the
-    list; a new one is noted where none is given. Returns it, with its counts.
+    `is_complete`: what the list leaves out is gone from there. `unread`: names of what it holds
+    and what could not be read of it: not gone, and left as it is. `sync`: the look that found
+    the list; a new one is noted where none is given. Returns it, with its counts.
     """
     now = timezone.now()
     # A name that a list holds twice counts once.
@@ -67,17 +70,20 @@ def merge(
         rows = {row.model_id: row for row in CatalogModel.objects.filter(route=route, organization=organization)}
         # The very first load is no news to anybody.
         is_first = not rows
+        taken_away = _taken_away_live(rows.values()) if source == PACKAGED else frozenset()
         changes: list[CatalogChange] = []
         written: list[CatalogModel] = []
         for told in listed:
             row = rows.get(told.model_id)
             before = _values(row) if row is not None else {}
             row = _merged(row, told, route=route, organization=organization, is_live=source != PACKAGED)
+            if row.model_id not in taken_away:
+                row.vanished_at = None
             changes += _changes(row, before, now)
             if _values(row) != before:
                 written.append(row)
         if is_complete:
-            gone = _gone(rows.values(), names, source, now)
+            gone = _gone(rows.values(), names | set(unread), source, now)
             changes += [_change(ChangeKind.REMOVED, row, now) for row in gone]
             written += gone
         _write(written)
@@ -108,27 +114,36 @@ def _merged(
     for name in _FACTS:
         value = _plain(getattr(told, name))
         current = getattr(row, name)
+        if name in _LAST_DAYS and not is_live:
+            # They are the packaged facts' own, and over where these no longer name one. What its vendor has
+            # ended, the list that was read since may name all the same.
+            if not (is_known_live and told.retired_on is not None and told.retired_on <= timezone.now().date()):
+                setattr(row, name, value)
+            continue
         if value is None or value == "" or (value == [] and name != "capabilities"):
             continue
-        if name == "retired_on" and is_known_live and not is_live and value <= timezone.now().date():
-            # Its vendor has ended it, and the list that was read since names it all the same.
-            continue
-        # Last days are the packaged facts' own; everything else a live list knows better.
-        if is_live or not is_known_live or name in {"retired_on", "successor"} or current in (None, "", []):
+        # Everything else a live list knows better.
+        if is_live or not is_known_live or current in (None, "", []):
             setattr(row, name, value)
+    if _tells_prices(told, row, is_live=is_live, is_known_live=is_known_live):
+        for column in PriceColumns.PRICES:
+            setattr(row, column, told.prices.get(column))
+        row.price_source = told.price_source
     if is_live or not is_known_live:
         row.source, row.checked_on = told.source, told.checked_on or timezone.now().date()
-        if told.prices or not is_known_live:
-            for column in PriceColumns.PRICES:
-                setattr(row, column, told.prices.get(column))
-            row.price_source = told.price_source
-    if is_live or row.source == PACKAGED:
-        row.vanished_at = None
     if is_live and row.retired_on is not None and row.retired_on <= timezone.now().date():
         row.retired_on, row.successor = None, ""
     row.tier = tier_of(row.model_id, {name: getattr(row, name) for name in PriceColumns.PRICES})
     row.is_fast = is_small(row.model_id)
     return row
+
+
+def _tells_prices(told: ListedModel, row: CatalogModel, *, is_live: bool, is_known_live: bool) -> bool:
+    """Whether the row's prices are the source's to tell. With a source and without prices they are unknown."""
+    if is_live:
+        return bool(told.prices or told.price_source)
+    # Prices that the provider's own list told carry its name.
+    return not is_known_live or not row.price_source.startswith(f"{row.source} ")
 
 
 def _plain(value: Any) -> Any:
@@ -186,6 +201,25 @@ def _gone(rows: Iterable[CatalogModel], listed: set[str], source: str, now: date
     return gone
 
 
+def _taken_away_live(rows: Iterable[CatalogModel]) -> frozenset[str]:
+    """Names of what is gone because the provider's own list left it out: only that list brings it back."""
+    gone = [row for row in rows if row.vanished_at is not None]
+    if not gone:
+        return frozenset()
+    last = (
+        CatalogChange.objects.filter(
+            kind=ChangeKind.REMOVED,
+            route=gone[0].route,
+            organization=gone[0].organization_id,
+            model_id__in=[row.model_id for row in gone],
+        )
+        .order_by("model_id", "-at", "-pk")
+        .distinct("model_id")
+    )
+    by_source = dict(last.values_list("model_id", "sync__source"))
+    return frozenset(name for name, source in by_source.items() if source != PACKAGED)
+
+
 def _write(rows: list[CatalogModel]) -> None:
     CatalogModel.objects.bulk_create(
         rows,
@@ -213,7 +247,9 @@ def _note_prices(listed: Sequence[ListedModel], route: str, now: datetime) -> No
             **{name: model.prices.get(name) for name in PriceColumns.PRICES},
         )
         for model in listed
-        if model.prices and latest.get(model.model_id) != {name: model.prices.get(name) for name in PriceColumns.PRICES}
+        # Told without a figure: from now on it is unknown, whatever it was before.
+        if (model.prices or model.price_source)
+        and latest.get(model.model_id) != {name: model.prices.get(name) for name in PriceColumns.PRICES}
     )
 
 

@@ -122,7 +122,8 @@ def _listed(entry: _Entry, today: date) -> ListedModel:
         capabilities=_capabilities(entry.supported_parameters, inputs),
         released_on=_day(entry.created, today),
         prices=prices,
-        price_source=f"{ROUTE} {today.isoformat()}" if prices else "",
+        # With a source and without prices they are told to be unknown.
+        price_source=f"{ROUTE} {today.isoformat()}" if entry.pricing else "",
         source=ROUTE,
         checked_on=today,
     )
