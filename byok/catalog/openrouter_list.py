@@ -82,13 +82,9 @@ def read_list(body: bytes, *, today: date) -> tuple[list[ListedModel], int]:
 
     Raises `ListUnavailable` for what is no such answer.
     """
-    try:
-        entries = _Document.model_validate_json(body).data
-    except ValidationError:
-        raise ListUnavailable("OpenRouter's answer is no list of models.") from None
     found: dict[str, ListedModel] = {}
     skipped = 0
-    for entry in entries:
+    for entry in _entries(body):
         try:
             model = _listed(_entry.validate_python(entry), today)
             REGISTRY[ROUTE].check_model(model.model_id)
@@ -97,6 +93,20 @@ def read_list(body: bytes, *, today: date) -> tuple[list[ListedModel], int]:
         else:
             found[model.model_id] = model
     return list(found.values()), skipped
+
+
+def names_in(body: bytes) -> frozenset[str]:
+    """The ids of all entries of such an answer, those of odd ones too. Raises `ListUnavailable` as `read_list` does."""
+    return frozenset(
+        entry["id"] for entry in _entries(body) if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+    )
+
+
+def _entries(body: bytes) -> list[Any]:
+    try:
+        return _Document.model_validate_json(body).data
+    except ValidationError:
+        raise ListUnavailable("OpenRouter's answer is no list of models.") from None
 
 
 def _listed(entry: _Entry, today: date) -> ListedModel:

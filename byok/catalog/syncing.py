@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from datetime import date
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from byok.catalog.fetching import ListUnavailable, fetch_list
+from byok.catalog.listing import ListedModel
 from byok.catalog.merge import merge
-from byok.catalog.openrouter_list import ROUTE, read_list
-from byok.models import CatalogModel, CatalogSync, SyncOutcome
+from byok.catalog.openrouter_list import ROUTE, names_in, read_list
+from byok.models import CatalogModel, CatalogSync, ModelKind, SyncOutcome
 from byok.providers import REGISTRY
 
 # A list with fewer than this share of what is known to be listed is taken for a broken one.
@@ -22,7 +26,7 @@ _FIRST_AT_LEAST = 100
 def sync_openrouter(*, dry_run: bool = False) -> CatalogSync:
     """Fetch, check and merge. Never raises for what OpenRouter does: `outcome` and `error` tell.
 
-    A dry run fetches and checks, and stores nothing.
+    A dry run does the same and stores nothing.
     """
     sync = CatalogSync(source=ROUTE)
     last = (
@@ -42,23 +46,57 @@ def sync_openrouter(*, dry_run: bool = False) -> CatalogSync:
             last.outcome = SyncOutcome.UNCHANGED
             return last
         today = timezone.now().date()
-        models, skipped = read_list(fetched.body or b"", today=today)
-        embedding_path = REGISTRY[ROUTE].embedding_models_path
-        embeddings, skipped_too = read_list(fetch_list(ROUTE, embedding_path).body or b"", today=today)
-        listed = [*models, *embeddings]
+        found = _Found()
+        found.take(fetched.body or b"", today)
+        found.take_embeddings(today)
         is_complete = not _is_sandbox()
         if is_complete:
-            _require_plausible(len(listed))
+            _require_plausible(len(found.models))
     except ListUnavailable as error:
         sync.outcome, sync.error = SyncOutcome.FAILED, str(error)[:300]
         return _finished(sync, dry_run=dry_run)
-    if skipped + skipped_too:
-        sync.error = f"{skipped + skipped_too} entries could not be read and were left out."
-    if dry_run:
-        sync.listed = len(listed)
-        return sync
-    sync.save()
-    return merge(listed, source=ROUTE, route=ROUTE, is_complete=is_complete, sync=sync)
+    sync.error = found.remarks()[:300]
+    with transaction.atomic():
+        sync.save()
+        merge(found.models, source=ROUTE, route=ROUTE, is_complete=is_complete, unread=found.names, sync=sync)
+        if dry_run:
+            # Done but for the last step: what it tells is what would be.
+            transaction.set_rollback(True)
+    return sync
+
+
+@dataclass
+class _Found:
+    """What the parts of the list told: models, all names, and why anything was left out."""
+
+    models: list[ListedModel] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    skipped: int = 0
+    missing: str = ""
+
+    def take(self, body: bytes, today: date) -> None:
+        """Read one part. Raises `ListUnavailable`."""
+        models, skipped = read_list(body, today=today)
+        self.models += models
+        self.names |= names_in(body)
+        self.skipped += skipped
+
+    def take_embeddings(self, today: date) -> None:
+        """Read the part with the embedding models; without it those that are known stay as they are."""
+        try:
+            self.take(fetch_list(ROUTE, REGISTRY[ROUTE].embedding_models_path).body or b"", today)
+        except ListUnavailable as error:
+            # Documented with a key, and a public list is no reason to open anybody's.
+            self.missing = f"Embedding models stay as they are: {error}"
+            known = CatalogModel.objects.filter(route=ROUTE, organization=None, kind=ModelKind.EMBEDDING)
+            self.names.update(known.values_list("model_id", flat=True))
+
+    def remarks(self) -> str:
+        """What was left out, in sentences; empty where nothing was."""
+        entries = f"{self.skipped} entries could not be read and were left out." if self.skipped else ""
+        if self.skipped == 1:
+            entries = "1 entry could not be read and was left out."
+        return f"{entries} {self.missing}".strip()
 
 
 def _finished(sync: CatalogSync, *, dry_run: bool) -> CatalogSync:
