@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -104,11 +105,7 @@ def _affected(changes: list[CatalogChange]) -> dict[int, list[CatalogChange]]:
     for organization_id, provider, model in used.values_list("organization_id", "provider", "model").distinct():
         if (provider, model) in by_model:
             users.setdefault(organization_id, set()).add((provider, model))
-    negotiated = set(
-        DatedPrice.objects.exclude(organization=None)
-        .filter(effective_until=None)
-        .values_list("organization_id", "route", "model_id")
-    )
+    negotiated = _negotiated_now()
     existing = set(Organization.objects.filter(pk__in=users).values_list("pk", flat=True))
     affected: dict[int, list[CatalogChange]] = {}
     for organization_id in sorted(users.keys() & existing):
@@ -123,6 +120,15 @@ def _affected(changes: list[CatalogChange]) -> dict[int, list[CatalogChange]]:
     return affected
 
 
+def _negotiated_now() -> set[tuple[int | None, str, str]]:
+    """(organisation, provider, model) of each negotiated price that counts at this moment."""
+    now = timezone.now()
+    in_force = DatedPrice.objects.exclude(organization=None).filter(
+        Q(effective_until=None) | Q(effective_until__gt=now), effective_from__lte=now
+    )
+    return set(in_force.values_list("organization_id", "route", "model_id"))
+
+
 def _chosen(config: AIConfig) -> Iterable[ModelKey]:
     entry = REGISTRY[config.provider]
     for name in (config.chat_model, *config.operation_models.values()):
@@ -134,31 +140,53 @@ def _chosen(config: AIConfig) -> Iterable[ModelKey]:
 
 
 def _send(pk: int) -> int:
-    with transaction.atomic():
-        digests = CatalogDigest.objects.select_for_update(skip_locked=True, of=("self",)).select_related("organization")
-        digest = digests.filter(pk=pk, sent_at=None).first()
-        if digest is None:
-            return 0
-        lines = lines_of(digest)
-        admins = User.objects.filter(
-            is_active=True, memberships__organization=digest.organization, memberships__role=Role.ADMIN
-        )
-        sent, is_left = 0, False
-        for admin in admins.exclude(pk__in=digest.told).order_by("pk"):
-            try:
-                _mail(digest, lines, admin)
-            except SMTPRecipientsRefused:
-                logger.warning("catalog digest %s: an admin's address was refused", digest.pk)
-            except (OSError, SMTPException) as error:
-                logger.warning("catalog digest %s was not sent: %s", digest.pk, type(error).__name__)
-                is_left = True
-                continue
-            else:
-                sent += 1
-            digest.told = [*digest.told, admin.pk]
-        digest.sent_at = None if is_left else timezone.now()
-        digest.save(update_fields=["told", "sent_at"])
-    return sent
+    """Mail one digest; returns how many mails went out.
+
+    Each mail is a transaction of its own, as in `byok.announcing`: only a kill between the server's yes
+    and our commit repeats one, with the same Message-ID.
+    """
+    sent, failed = 0, set[int]()
+    while True:
+        with transaction.atomic():
+            rows = CatalogDigest.objects.select_for_update(skip_locked=True, of=("self",))
+            digest = rows.select_related("organization").filter(pk=pk, sent_at=None).first()
+            if digest is None:
+                # Over, or another run has it.
+                return sent
+            admin = _admins_left(digest).exclude(pk__in=failed).first()
+            if admin is not None:
+                took = _try_mail(digest, admin)
+                if took is None:
+                    failed.add(admin.pk)
+                else:
+                    sent += took
+                    digest.told = [*digest.told, admin.pk]
+            elif not failed:
+                digest.sent_at = timezone.now()
+            digest.save(update_fields=["told", "sent_at"])
+        if admin is None:
+            return sent
+
+
+def _admins_left(digest: CatalogDigest) -> QuerySet[User]:
+    """Admins whom the digest has not reached, always in the same order."""
+    admins = User.objects.filter(
+        is_active=True, memberships__organization=digest.organization, memberships__role=Role.ADMIN
+    )
+    return admins.exclude(pk__in=digest.told).order_by("pk")
+
+
+def _try_mail(digest: CatalogDigest, admin: User) -> bool | None:
+    """Whether the mail server took it; None where another try may help."""
+    try:
+        _mail(digest, lines_of(digest), admin)
+    except SMTPRecipientsRefused:
+        logger.warning("catalog digest %s: an admin's address was refused", digest.pk)
+        return False
+    except (OSError, SMTPException) as error:
+        logger.warning("catalog digest %s was not sent: %s", digest.pk, type(error).__name__)
+        return None
+    return True
 
 
 def lines_of(digest: CatalogDigest) -> list[ToldChange]:
