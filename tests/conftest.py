@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from pytest_django import DjangoDbBlocker
 
 _JOURNEYS = frozenset({"browser", "chaos", "embedded", "flows", "sandbox"})
 
@@ -24,3 +25,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.allow_hosts(["127.0.0.1", *([redis_host] if redis_host else [])]))
         elif redis_host:
             item.add_marker(pytest.mark.allow_hosts([redis_host]))
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """The database of pytest-django, with the catalog kept for tests that empty it."""
+    # Needs the settings, which are not there yet where this file is read.
+    from tests.kept_catalog import keep_catalog
+
+    with django_db_blocker.unblock():
+        keep_catalog()

@@ -64,8 +64,7 @@ def merge(
     listed = list({model.model_id: model for model in listed}.values())
     names = {model.model_id for model in listed}
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])
+        take_turns()
         sync = sync or CatalogSync.objects.create(source=source, organization=organization, started_at=now)
         rows = {row.model_id: row for row in CatalogModel.objects.filter(route=route, organization=organization)}
         # The very first load is no news to anybody.
@@ -99,6 +98,12 @@ def merge(
         CatalogChange.objects.bulk_create(changes)
         _sum_up(sync, len(listed), len(rows), changes, written)
     return sync
+
+
+def take_turns() -> None:
+    """Wait until nobody else changes the catalog, and keep others waiting to the end of this transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])
 
 
 def _values(row: CatalogModel) -> dict[str, Any]:
