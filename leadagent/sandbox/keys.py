@@ -37,6 +37,7 @@ MODES = {
     "OpenAI and Anthropic without streaming answer 500 and 529",
     "refuse": "the model declines: finish_reason content_filter, stop_reason refusal",
     "cached": "half of the prompt (with cache markers: the marked prefix) counts as read from the cache",
+    "tuned": "an OpenAI account with a fine-tuned model of its own, listed and called by its keys only",
     "ownupstream": "OpenRouter bills only its fee, as with an upstream provider's key stored there, and reports the "
     "upstream cost beside it",
 }

@@ -10,10 +10,11 @@ from leadagent.sandbox.conversation import Reply
 from leadagent.sandbox.embeddings_wire import embeddings_body
 from leadagent.sandbox.gate import Call, Wire, bearer_key, endpoint, event_stream, json_response
 from leadagent.sandbox.generation import fails_midway, generate
-from leadagent.sandbox.offerings import OPENAI, Offering, find
+from leadagent.sandbox.offerings import Offering
 from leadagent.sandbox.openai_errors import SERVER_ERROR, spell
 from leadagent.sandbox.refusals import Refusal, bad_request, malformed_refused
 from leadagent.sandbox.tokens import Usage
+from leadagent.sandbox.tuned import find_offered, offered
 
 WIRE = Wire("openai", bearer_key, spell, "x-request-id")
 
@@ -60,7 +61,7 @@ def models(call: Call) -> HttpResponseBase:
     """GET /v1/models."""
     if "noscope" in call.modes:
         raise Refusal("missing_scope")
-    return json_response({"object": "list", "data": [_listed(offering) for offering in OPENAI.values()]})
+    return json_response({"object": "list", "data": [_listed(offering) for offering in offered(call.modes)]})
 
 
 @endpoint(WIRE, "models", "GET")
@@ -69,7 +70,7 @@ def model(call: Call, name: str) -> HttpResponseBase:
     call.model = name
     if "noscope" in call.modes:
         raise Refusal("missing_scope")
-    offering = find(OPENAI, name)
+    offering = find_offered(call.modes, name)
     if offering is None:
         raise Refusal("model_not_found", facts={"model": name})
     return json_response(_listed(offering))
@@ -122,7 +123,7 @@ def _offering(call: Call, body: dict[str, Any], *, embeds: bool) -> Offering:
     if not isinstance(name, str) or not name:
         raise bad_request("you must provide a model parameter", param="model")
     call.model = name
-    offering = find(OPENAI, name)
+    offering = find_offered(call.modes, name)
     if offering is None:
         raise Refusal("model_not_found", facts={"model": name})
     if bool(offering.dimensions) is not embeds:

@@ -12,6 +12,7 @@ from leadagent.sandbox import record
 from leadagent.sandbox.chat_wire import choice_message, created, deltas, finish_reason, read_prompt, sse
 from leadagent.sandbox.conversation import Reply
 from leadagent.sandbox.embeddings_wire import embeddings_body
+from leadagent.sandbox.etags import unless_known
 from leadagent.sandbox.gate import Call, Wire, bearer_key, endpoint, event_stream, json_response
 from leadagent.sandbox.generation import fails_midway, generate
 from leadagent.sandbox.offerings import OPENROUTER, Offering, find
@@ -71,7 +72,7 @@ def embeddings(call: Call) -> HttpResponseBase:
 @endpoint(WIRE, "models", "GET", needs_key=False)
 def models(call: Call) -> HttpResponseBase:
     """GET /api/v1/models. Public: it answers the same with any key or none."""
-    return json_response({"data": [listed(offering) for offering in OPENROUTER.values()]})
+    return unless_known(call, json_response({"data": [listed(offering) for offering in OPENROUTER.values()]}))
 
 
 @endpoint(WIRE, "models", "GET")
@@ -83,7 +84,8 @@ def models_of_account(call: Call) -> HttpResponseBase:
 @endpoint(WIRE, "models", "GET")
 def embedding_models(call: Call) -> HttpResponseBase:
     """GET /api/v1/embeddings/models."""
-    return json_response({"data": [listed(model) for model in OPENROUTER.values() if model.dimensions]})
+    embedding = [listed(model) for model in OPENROUTER.values() if model.dimensions]
+    return unless_known(call, json_response({"data": embedding}))
 
 
 @endpoint(WIRE, "key", "GET")
