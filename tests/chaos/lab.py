@@ -87,7 +87,10 @@ class Program:
         )
 
     def kill(self) -> None:
-        """With all that it has started, at once."""
+        """With all that it has started, at once. Once: then its number may belong to somebody else."""
+        if self.process.returncode is not None:
+            return
+        # It is not waited for yet, so the number is still its own.
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(timeout=20)
