@@ -90,7 +90,8 @@ class Served:
         """Every log, mail and record that the product has written."""
         folders = ("log", "mail")
         files = [path for folder in folders for path in (self.state / folder).rglob("*") if path.is_file()]
-        files += list(self.state.glob("*.jsonl*"))
+        # Beside the sandbox's record lies a directory of its one-time codes.
+        files += [path for path in self.state.glob("*.jsonl*") if path.is_file()]
         return {str(path.relative_to(self.state)): path.read_text(errors="replace") for path in files}
 
 

@@ -119,8 +119,8 @@ def test_a_model_is_chosen_by_pointer_and_the_recommended_ones_at_once(wide: Win
     expect(model).to_be_focused()
     page.get_by_text("Recommended per operation").click()
     page.get_by_role("link", name="Use these").click()
-    expect(model).to_have_value("gpt-5")
-    expect(page.get_by_role("combobox", name="Model for qualification")).to_have_value("gpt-5-mini")
+    expect(model).to_have_value("gpt-5.4")
+    expect(page.get_by_role("combobox", name="Model for qualification")).to_have_value("gpt-5.4-mini")
     expect(page.get_by_label("OpenAI API key")).to_have_value("sk-proj-typed-0123456789abcdef")
     assert wide.console == []
 
