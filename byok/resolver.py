@@ -10,12 +10,13 @@ import psycopg
 from django.conf import settings
 from psycopg_pool import PoolTimeout
 
-from byok.config import EffectiveConfig, ModelKind, get_ai_config
+from byok.config import EffectiveConfig, ModelKind, in_force
 from byok.credentials import KnownCredential
 from byok.encryption import decrypt_api_key
 from byok.errors import AIError
 from byok.fallback import Allowed, Fallback, No, decide
 from byok.gate import KeyMissing, KeySource
+from byok.known_configs import forget, known_config
 from byok.metering import CallContext
 from byok.models import PLATFORM_DEFAULT, ProviderCredential
 from byok.pricing import FixedPrice, dated_pricing
@@ -88,7 +89,8 @@ def get_model_for_tenant(
     resolved only if the organisation's consent for `operation` covers it; otherwise the
     own key's error is raised.
     """
-    config = get_ai_config(organization)
+    known = known_config(organization.pk)
+    config = in_force(organization, known.config, known.credentials)
     if fallback is None:
         chosen, model = _chosen(config, kind, operation)
     else:
@@ -132,7 +134,7 @@ def get_model_for_tenant(
         provider=provider,
         model=model_id,
         key_owner=KeyOwner.PLATFORM if on_platform else KeyOwner.CUSTOMER,
-        credential=KnownCredential.of(credential) if credential else None,
+        credential=KnownCredential.of(credential, read_at=known.read_at) if credential else None,
         lead_id=lead,
         run_id=run,
         keep_detail=config.usage_tracking,
@@ -220,6 +222,9 @@ class _StoredKey:
         except (psycopg.OperationalError, PoolTimeout):
             return
         self._sealed = found[0] if found else None
+        if found is None:
+            # Another row may have taken its place a moment ago: whoever resolves next shall see it.
+            forget(self._binding.organization_id)
 
     def open(self) -> str:
         sealed = self._sealed

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,6 +39,7 @@ _pool: Pool | None = None
 _pool_owner: tuple[int, str] | None = None
 # Until when (monotonic seconds) PostgreSQL counts as away; 0 while it is there.
 _away_until = 0.0
+_others: list[Callable[[], None]] = []
 
 
 @contextmanager
@@ -91,6 +92,13 @@ def close() -> None:
         if _pool is not None and _pool_owner is not None and _pool_owner[0] == os.getpid():
             _pool.close()
         _pool = _pool_owner = None
+    for also_close in _others:
+        also_close()
+
+
+def close_too(close_other: Callable[[], None]) -> None:
+    """Have another connection that lasts as long as the process closed together with the pool."""
+    _others.append(close_other)
 
 
 def _current_pool() -> Pool:
