@@ -61,7 +61,7 @@ def _measure(place: Bench, wanted: argparse.Namespace) -> int:
     for number, measure in FIGURES.items():
         if wanted.figure and number not in wanted.figure:
             continue
-        begun = time.monotonic()
+        begun, so_far = time.monotonic(), len(rows)
         say(f"Figure {number}")
         try:
             rows += measure(place)
@@ -70,6 +70,9 @@ def _measure(place: Bench, wanted: argparse.Namespace) -> int:
             traceback.print_exc()
             rows.append(Row(number, measure.__name__, note=f"failed: {error}"))
             failed += 1
+        for row in rows[so_far:]:
+            # Whoever stops the run half way has these.
+            say("  " + " | ".join(row.cells()[1:]))
         say(f"  {time.monotonic() - begun:.0f} s")
     place.facts |= {
         "quick": wanted.quick,
