@@ -54,6 +54,7 @@ def _start(config: pytest.Config) -> None:
 
     config.add_cleanup(stop)
     os.environ.setdefault("STATIC_ROOT", str(state.directory("static")))
+    os.environ.setdefault("EXPORT_DIR", str(state.directory("exports")))
     if not os.environ.get("REDIS_URL"):
         os.environ["REDIS_URL"] = os.environ[_SHARED_REDIS] = start_redis(state, runner)
     if not os.environ.get("DATABASE_URL"):

@@ -36,6 +36,8 @@ def _defaults(state: State, address: str) -> dict[str, str]:
         "SECRET_KEY": state.secrets.secret_key,
         "ENCRYPTION_SECRET": state.secrets.encryption_secret,
         "STATIC_ROOT": str(state.directory("static")),
+        "USAGE_SPOOL_DIR": str(state.directory("spool")),
+        "EXPORT_DIR": str(state.directory("exports")),
         "SANDBOX_ENABLED": "1",
         "SANDBOX_RECORD_FILE": str(state.path / "sandbox.jsonl"),
         "PROVIDER_OPENAI_URL": f"{sandbox}/openai/v1",

@@ -56,7 +56,8 @@ def _measure(place: Bench, wanted: argparse.Namespace) -> int:
     from tests.bench.place import say
     from tests.bench.report import Row, table, write_json
 
-    rows, failed = [], 0
+    rows: list[Row] = []
+    failed = 0
     began = time.monotonic()
     for number, measure in FIGURES.items():
         if wanted.figure and number not in wanted.figure:

@@ -50,6 +50,6 @@ DROP FUNCTION byok_tell_of_change();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("byok", "0006_catalog")]
+    dependencies = [("byok", "0007_catalog_digests")]
 
     operations = [migrations.RunSQL(_FUNCTIONS + _TRIGGERS, _DROP)]
