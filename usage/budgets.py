@@ -68,7 +68,7 @@ SELECT %(organization)s, %(operation)s, %(month)s, (
     AND day >= %(month)s AND day < (%(month)s::date + interval '1 month')
 ) + (
     SELECT coalesce(sum(coalesce((payload->>'actual_cost')::numeric, (payload->>'estimated_cost')::numeric)), 0)
-    FROM usage_usageinbox WHERE kind = 'finished' AND failed_reason = ''
+    FROM usage_usageinbox WHERE kind = 'finished'
     AND payload->>'organization_id' = %(organization)s::text AND %(operation)s IN ('', payload->>'operation')
     AND payload->>'created_at' >= to_char(%(month)s::date, 'YYYY-MM-DD')
 ), now()

@@ -68,5 +68,5 @@ def test_a_missing_price_is_unknown() -> None:
     price_haiku(input_price=Decimal("0.5"))
     assert list(find_cheaper_models(stats(WORK))) == []
     assert list_cost(WORK, None) is None
-    assert list_cost(WORK, {"input_price": Decimal(1)}) is None
-    assert list_cost(replace(WORK, output_tokens=0), {"input_price": Decimal(1)}) == Decimal("1.5")
+    assert list_cost(WORK, CatalogModel(input_price=Decimal(1))) is None
+    assert list_cost(replace(WORK, output_tokens=0), CatalogModel(input_price=Decimal(1))) == Decimal("1.5")
