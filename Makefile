@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.synced
 # A file stays in one process: its tests share what they have started.
 PYTEST_ARGS ?= -n 2 --dist loadfile
+BENCH_ARGS ?=
 
 # Compiled modules halve every start. Who wants none in the checkout gets them beside it.
 ifneq ($(PYTHONDONTWRITEBYTECODE),)
@@ -14,7 +15,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup browser run test check format clean
+.PHONY: help setup browser run test chaos bench check format clean
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -49,6 +50,12 @@ browser: $(STAMP)
 
 test: $(STAMP) browser ## Run every test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+chaos: $(STAMP) ## Let servers, workers and providers fail while calls go on, and count what is lost
+	@LEADAGENT_CHAOS=long $(BIN)/python -m pytest tests/chaos
+
+bench: $(STAMP) ## Measure the figures of docs/performance.md (BENCH_ARGS="--events 10000000")
+	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
 check: $(STAMP) ## Lint, types, import contracts, security, migrations, deploy settings
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/check

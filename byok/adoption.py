@@ -22,7 +22,7 @@ from django.db.models.functions import TruncMonth
 from byok.adoption_sums import RollupGroup
 from byok.models import PLATFORM_DEFAULT, AIConfig, ProviderCredential, ProviderName
 from leadagent.tenants.models import Organization
-from usage.models import AIUsage, FreeTierMonth, KeyOwner, UsageDaily, UsageInbox, UsageState
+from usage.models import AIUsage, DeadLetter, FreeTierMonth, InboxKind, KeyOwner, UsageDaily, UsageInbox, UsageState
 
 PERIODS = (30, 90, 365)
 
@@ -319,10 +319,8 @@ def tracking_accuracy(period: Period) -> Accuracy:
     lost = AIUsage.objects.filter(
         created_at__gte=start, created_at__lt=end, success=False, state=UsageState.UNRECONCILED
     )
-    inbox = UsageInbox.objects.aggregate(
-        aside=Count("pk", filter=~Q(failed_reason="")), waiting=Count("pk", filter=Q(failed_reason=""))
-    )
-    return Accuracy(lost.count(), inbox["aside"], inbox["waiting"])
+    waiting = UsageInbox.objects.exclude(kind=InboxKind.ANSWERED)
+    return Accuracy(lost.count(), DeadLetter.objects.count(), waiting.count())
 
 
 def key_states() -> list[KeyState]:

@@ -39,6 +39,12 @@ class AnswerReader:
             self._buffer.clear()
 
     @property
+    def answer_id(self) -> str:
+        """What the provider calls a stream's answer, once its first event has told it."""
+        told = self._folded.get("id")
+        return told if isinstance(told, str) else ""
+
+    @property
     def was_cut(self) -> bool:
         """The answer is a stream that stopped before its figures came."""
         return self._is_stream and not self.is_final

@@ -10,12 +10,20 @@ class ByokConfig(AppConfig):
 
     def ready(self) -> None:
         from byok import checks  # noqa: F401  # registers them
+        from byok.alert_secrets import KeyRingSealer
         from byok.catalog.loading import load_after_migrate
+        from byok.cheaper_models import find_cheaper_models
         from byok.encryption import check_key_ring
+        from byok.known_configs import listen_to_own_saves
         from byok.providers import REGISTRY
+        from usage.contributions import find_cheaper_models_with
+        from usage.sealing import register
 
+        listen_to_own_saves()
         check_key_ring()
         post_migrate.connect(load_after_migrate, sender=self)
+        register(KeyRingSealer())
+        find_cheaper_models_with(find_cheaper_models)
         try:
             REGISTRY[settings.PLATFORM_PROVIDER].check_model(settings.PLATFORM_CHAT_MODEL)
         except ValueError as exc:

@@ -115,13 +115,20 @@ def byok_allowed(organization: Organization) -> bool:
 def get_ai_config(organization: Organization) -> EffectiveConfig:
     """The configuration that calls of this organisation follow; the platform's default where none is stored."""
     stored = AIConfig.objects.filter(organization=organization).first()
+    credentials = {row.provider: row for row in ProviderCredential.objects.filter(organization=organization)}
+    return in_force(organization, stored, credentials)
+
+
+def in_force(
+    organization: Organization, stored: AIConfig | None, credentials: Mapping[str, ProviderCredential]
+) -> EffectiveConfig:
+    """What is stored, under the operator's settings of this moment."""
     if stored is None or not byok_allowed(organization):
         # How much detail is kept is the organisation's choice, whoever's key is in use.
         tracking = stored.usage_tracking if stored else True
         stored = AIConfig(
             organization=organization, embedding_provider=PLATFORM_DEFAULT, usage_tracking=tracking, version=0
         )
-    credentials = {row.provider: row for row in ProviderCredential.objects.filter(organization=organization)}
     on_platform = stored.provider == PLATFORM_DEFAULT
     embedding_on_platform = stored.embedding_provider == PLATFORM_DEFAULT
     return EffectiveConfig(

@@ -24,17 +24,17 @@ _COARSE_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class KnownCredential:
-    """A key's row as a call knows it: its state when the model was resolved (`resolved_at`, monotonic seconds)."""
+    """A key's row as a call knows it: its state when it was read (`read_at`, monotonic seconds)."""
 
     id: UUID
     provider: str
     status: str
     saved_at: datetime
-    resolved_at: float
+    read_at: float
 
     @classmethod
-    def of(cls, row: ProviderCredential) -> KnownCredential:
-        return cls(row.id, row.provider, row.status, row.saved_at, time.monotonic())
+    def of(cls, row: ProviderCredential, *, read_at: float | None = None) -> KnownCredential:
+        return cls(row.id, row.provider, row.status, row.saved_at, time.monotonic() if read_at is None else read_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def note_outcome(event: CallFinished, credential: KnownCredential | None) -> Non
     if noted is not None and noted.saved_at != credential.saved_at:
         noted = None
     # Of the row and our own last note, the younger one is what is known.
-    known = noted.status if noted and noted.written > credential.resolved_at else credential.status
+    known = noted.status if noted and noted.written > credential.read_at else credential.status
     status = _STATUS_OF.get(event.error_code)
     is_recent = noted is not None and time.monotonic() - noted.written < _COARSE_SECONDS
     if status in (None, known) and is_recent:

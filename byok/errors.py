@@ -149,7 +149,7 @@ KINDS = _kinds(
         "budget_exhausted",
         True,
         True,
-        "The organisation's AI budget for this month is spent. Raise it to go on.",
+        "The organisation's AI budget for this month is spent. Raise it under Settings, Alerts and budgets, to go on.",
     ),
     ErrorKind(
         "wrong_destination",
@@ -209,6 +209,7 @@ def _names(provider: str) -> dict[str, str]:
 
 # The synthetic answers of our own transport carry their code under this prefix.
 REFUSAL_PREFIX = "leadagent."
+_OWN_FIGURES = frozenset({"budget_exhausted", "rate_limited"})
 
 
 @contextmanager
@@ -326,10 +327,15 @@ def error_from_answer(provider: str, status: int, body: object, headers: Mapping
     inner = error_object(body)
     code = inner.get("code")
     if isinstance(code, str) and code.startswith(REFUSAL_PREFIX):
+        own = str(inner.get("message") or "")
+        # Budget and rate name their figures; every other refusal says what its code says.
+        sentence = scrub(own)[:500] if code.removeprefix(REFUSAL_PREFIX) in _OWN_FIGURES else ""
         return AIError(
             code.removeprefix(REFUSAL_PREFIX),
             provider=provider,
-            detail=str(inner.get("message", "")),
+            sentence=sentence,
+            detail=own,
+            retry_after=_retry_after(headers),
         )
     text = str(inner.get("message") or "")
     kind = REGISTRY[provider].classify(status, inner) if provider in REGISTRY else classify_status(status)

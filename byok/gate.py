@@ -16,7 +16,8 @@ from byok import credentials, errors
 from byok.encryption import KeyUnreadable
 from byok.metering import CallContext, Exchange
 from byok.providers import REGISTRY
-from usage import quota, recorder
+from byok.upper_bound import most_it_may_cost
+from usage import budgets, limits, quota, rate_limit, recorder
 from usage.events import CallFinished
 from usage.models import KeyOwner
 
@@ -42,16 +43,21 @@ class KeyMissing(Exception):
 
 
 class Gate:
-    """What must be true before a request may leave, and the free-tier reservation that goes with it."""
+    """What must be true before a request may leave, and the reservations that go with it."""
 
     def __init__(self, context: CallContext, key: KeySource) -> None:
         self._context = context
         self._key = key
         self._reservation: quota.Reservation | None = None
+        self._budget: budgets.BudgetReservation | None = None
 
     def admit(self, url: httpx2.URL, exchange: Exchange) -> httpx2.Response | None:
         """Reserve and note the start; a synthetic refusal where the request may not leave."""
-        if refusal := self._refusal_of(url) or self._reserve():
+        if refusal := self._refusal_of(url) or self._pace() or self._reserve():
+            return refusal
+        if refusal := self._reserve_budget(exchange):
+            if self._reservation is not None:
+                quota.release_free_request(self._reservation)
             return refusal
         recorder.begin_ai_usage(exchange.started)
         return None
@@ -89,19 +95,55 @@ class Gate:
             return self._refuse("quota_unavailable")
         return None if self._reservation else self._refuse("quota_exhausted")
 
+    def _pace(self) -> httpx2.Response | None:
+        try:
+            rate_limit.count_request(self._context.organization_id)
+        except rate_limit.RateExceeded as exceeded:
+            return self._refuse("rate_limited", sentence=str(exceeded), retry_after=exceeded.retry_after)
+        return None
+
+    def _reserve_budget(self, exchange: Exchange) -> httpx2.Response | None:
+        """Hold what the call may cost, where a hard budget is set. Own keys go on while PostgreSQL is away."""
+        context = self._context
+        if not limits.limits_of(context.organization_id).has_hard_budget(context.operation):
+            return None
+        most = most_it_may_cost(context.provider, exchange.started.model, exchange.body, fixed=context.price)
+        try:
+            self._budget = budgets.reserve(context.organization_id, context.operation, most)
+        except budgets.BudgetReached as reached:
+            return self._refuse("budget_exhausted", sentence=str(reached))
+        except budgets.BudgetUnavailable:
+            if context.key_owner is KeyOwner.PLATFORM:
+                return self._refuse("quota_unavailable")
+        return None
+
+    def note_name(self, exchange: Exchange) -> None:
+        """Write down what the provider calls a stream's answer, once that is known: it may be cut, or we may be."""
+        if name := exchange.take_name():
+            recorder.name_generation(exchange.started, name)
+
+    async def note_name_async(self, exchange: Exchange) -> None:
+        """As `note_name`, in a thread."""
+        if name := exchange.take_name():
+            await asyncio.to_thread(recorder.name_generation, exchange.started, name)
+
     def settle(self, event: CallFinished, *, unbilled: bool) -> None:
         """The exchange is over: write its event, give back what was not billed, note the key's state."""
         recorder.track_ai_usage(event)
         if unbilled and self._reservation is not None:
             quota.release_free_request(self._reservation)
+        if self._budget is not None:
+            cost = event.actual_cost if event.actual_cost is not None else event.estimated_cost
+            budgets.settle(self._budget, cost)
+        rate_limit.count_tokens(event.organization_id, event.total_tokens)
         credentials.note_outcome(event, self._context.credential)
 
     async def settle_async(self, event: CallFinished, *, unbilled: bool) -> None:
         """As `settle`, in a thread; it is carried through even if the caller is cancelled."""
         await asyncio.shield(asyncio.to_thread(self.settle, event, unbilled=unbilled))
 
-    def _refuse(self, code: str) -> httpx2.Response:
-        error = errors.AIError(code, provider=self._context.provider)
+    def _refuse(self, code: str, *, sentence: str = "", retry_after: int | None = None) -> httpx2.Response:
+        error = errors.AIError(code, provider=self._context.provider, sentence=sentence)
         body = {
             "type": "error",
             "error": {
@@ -110,7 +152,10 @@ class Gate:
                 "message": error.sentence,
             },
         }
-        return httpx2.Response(403, json=body, headers={"x-should-retry": "false"})
+        headers = {"x-should-retry": "false"}
+        if retry_after is not None:
+            headers["retry-after"] = str(retry_after)
+        return httpx2.Response(403, json=body, headers=headers)
 
 
 def is_within(url: httpx2.URL, base: httpx2.URL) -> bool:

@@ -14,13 +14,17 @@ SELECT CASE WHEN starts_with(sealed_key, %(version)s) THEN split_part(sealed_key
 FROM (
     SELECT sealed_key FROM byok_providercredential
     UNION ALL SELECT sealed_key FROM byok_supersededkey
+    UNION ALL SELECT sealed FROM usage_alertsecret
 ) every GROUP BY 1
 """
 
 
 @dataclass(frozen=True, slots=True)
 class KeyInventory:
-    """How many stored keys (replaced ones that can still be brought back included) each secret has sealed."""
+    """How many stored keys each secret has sealed.
+
+    Replaced ones that can still be brought back and secrets of alert channels are among them.
+    """
 
     counts: dict[str, int]
     current: str

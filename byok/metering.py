@@ -59,6 +59,7 @@ class Exchange:
         self._reader: AnswerReader | None = None
         self._status: int | None = None
         self._request_id = ""
+        self._awaits_name = False
         self._began = time.perf_counter()
         self.started = CallStarted(
             id=new_event_id(),
@@ -76,9 +77,27 @@ class Exchange:
     def answered(self, status: int, headers: Mapping[str, str]) -> None:
         """The status line and headers have arrived."""
         self._status = status
-        self._request_id = (headers.get("request-id") or headers.get("x-request-id") or "")[:200]
+        names = ("x-generation-id", "request-id", "x-request-id")
+        self._request_id = next(filter(None, map(headers.get, names)), "")[:200]
         is_event_stream = headers.get("content-type", "").startswith("text/event-stream")
         self._reader = AnswerReader(self._provider, is_stream=is_event_stream)
+        self._awaits_name = is_event_stream and status < 400
+
+    def take_name(self) -> str:
+        """What the provider calls a stream's answer: once, as soon as it is known, where it can be asked by that.
+
+        A whole answer needs none: it comes with its name and its figures at the same time.
+        """
+        if not self._awaits_name:
+            return ""
+        name = next(filter(self._provider.generation_path, (self._request_id, self._told_name)), "")[:200]
+        # Where the first event brought no such name, none will come.
+        self._awaits_name = not name and not self._told_name
+        return name
+
+    @property
+    def _told_name(self) -> str:
+        return self._reader.answer_id if self._reader is not None else ""
 
     def feed(self, chunk: bytes) -> None:
         """A piece of the body has arrived."""

@@ -27,6 +27,9 @@ from byok.providers import REGISTRY
 from leadagent.tenants import audit
 from leadagent.tenants.audit_models import AuditEvent
 from leadagent.tenants.models import Role, User
+from usage.alert_channels import channels_of
+from usage.alerts import raise_alert
+from usage.models import AlertChannel
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +87,32 @@ def _claim(seen: ProviderCredential, claimed_at: datetime) -> ProviderCredential
         credential.refused_since = credential.refused_since or credential.checked_at or claimed_at
         credential.save(update_fields=["rejection_told_at", "refused_since"])
         _audit_once(credential)
+        _tell_channels(credential)
     return credential
+
+
+def _tell_channels(credential: ProviderCredential) -> None:
+    """To Slack and the webhook, where the organisation has them: the admins' mails are ours."""
+    organization = credential.organization
+    if channels_of(organization) == [AlertChannel.EMAIL]:
+        return
+    assert credential.refused_since is not None
+    happened = _happened(credential)
+    raise_alert(
+        organization,
+        kind="key_refused",
+        key=f"key_refused:{credential.pk}:{credential.refused_since.timestamp() * 1000:.0f}",
+        title=f"{organization.name}: {happened}",
+        text=f"It ends in {credential.last4}. Calls with it fail until an admin saves another key in the AI settings.",
+        without=[AlertChannel.EMAIL],
+    )
+
+
+def _happened(credential: ProviderCredential) -> str:
+    label = REGISTRY[credential.provider].label
+    if credential.status == CredentialStatus.REJECTED:
+        return f"{label} refuses the key"
+    return f"the {label} key can no longer be opened"
 
 
 def _audit_once(credential: ProviderCredential) -> None:
@@ -113,9 +141,7 @@ def _mail(credential: ProviderCredential, admin: User) -> None:
         "is_rejected": credential.status == CredentialStatus.REJECTED,
         "settings_url": settings.PUBLIC_URL + reverse("byok:settings", args=[organization.slug]),
     }
-    happened = f"{entry.label} refuses the key"
-    if not context["is_rejected"]:
-        happened = f"the {entry.label} key can no longer be opened"
+    happened = _happened(credential)
     mail = EmailMultiAlternatives(
         # Names must not break out of a header.
         subject=" ".join(f"{organization.name}: {happened}".split()),

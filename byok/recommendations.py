@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -70,16 +71,23 @@ def recommended_models(provider: str) -> list[Recommendation]:
     A model that is retired, or whose last day is known, is passed over for the next one; where
     none of ours is left, the catalog's own best fit is taken, with the reason in its facts.
     """
-    table = _CANDIDATES.get(provider)
-    if table is None:
+    if provider not in _CANDIDATES:
         return []
-    offered = list(
-        CatalogModel.objects.filter(route=provider, organization=None, retired_on=None, vanished_at=None).exclude(
-            kind=ModelKind.OTHER
-        )
-    )
-    found = (_pick(operation, candidates, offered) for operation, candidates in table.items())
+    return recommended_among(provider, CatalogModel.objects.filter(route=provider, organization=None))
+
+
+def recommended_among(provider: str, models: Iterable[CatalogModel]) -> list[Recommendation]:
+    """As `recommended_models`, out of these models of the provider alone."""
+    offered = [
+        row for row in models if row.retired_on is None and row.vanished_at is None and row.kind != ModelKind.OTHER
+    ]
+    found = (_pick(operation, candidates, offered) for operation, candidates in _CANDIDATES.get(provider, {}).items())
     return [recommendation for recommendation in found if recommendation is not None]
+
+
+def candidates_of(provider: str) -> set[str]:
+    """Every model that we would take for some operation, the second choices too. Nothing is looked up."""
+    return {name for candidates in _CANDIDATES.get(provider, {}).values() for name, _ in candidates}
 
 
 def _pick(operation: str, candidates: Candidates, offered: list[CatalogModel]) -> Recommendation | None:

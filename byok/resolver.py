@@ -10,15 +10,17 @@ import psycopg
 from django.conf import settings
 from psycopg_pool import PoolTimeout
 
-from byok.config import EffectiveConfig, ModelKind, get_ai_config
+from byok.config import EffectiveConfig, ModelKind, in_force
 from byok.credentials import KnownCredential
 from byok.encryption import decrypt_api_key
 from byok.errors import AIError
 from byok.fallback import Allowed, Fallback, No, decide
 from byok.gate import KeyMissing, KeySource
+from byok.heard import forget
+from byok.known_configs import known_config
 from byok.metering import CallContext
 from byok.models import PLATFORM_DEFAULT, ProviderCredential
-from byok.pricing import FixedPrice, dated_pricing
+from byok.pricing import FixedPrice, known_pricing
 from byok.providers import REGISTRY, Provider
 from leadagent.tenants.models import Organization
 from usage import durable
@@ -88,7 +90,8 @@ def get_model_for_tenant(
     resolved only if the organisation's consent for `operation` covers it; otherwise the
     own key's error is raised.
     """
-    config = get_ai_config(organization)
+    known = known_config(organization.pk)
+    config = in_force(organization, known.config, known.credentials)
     if fallback is None:
         chosen, model = _chosen(config, kind, operation)
     else:
@@ -125,14 +128,14 @@ def get_model_for_tenant(
         raise AIError("config_missing", provider=provider)
     model_id = entry.model_id(model) if kind == "chat" else entry.embedding_model_id(model)
     # The platform pays for calls on its own key: what an organisation negotiated is no price of those.
-    price = dated_pricing(provider, model_id, organization=None if on_platform else organization)
+    price = known_pricing(provider, model_id, organization_id=None if on_platform else organization.pk)
     context = CallContext(
         organization_id=organization.pk,
         operation=operation,
         provider=provider,
         model=model_id,
         key_owner=KeyOwner.PLATFORM if on_platform else KeyOwner.CUSTOMER,
-        credential=KnownCredential.of(credential) if credential else None,
+        credential=KnownCredential.of(credential, read_at=known.read_at) if credential else None,
         lead_id=lead,
         run_id=run,
         keep_detail=config.usage_tracking,
@@ -220,6 +223,9 @@ class _StoredKey:
         except (psycopg.OperationalError, PoolTimeout):
             return
         self._sealed = found[0] if found else None
+        if found is None:
+            # Another row may have taken its place a moment ago: whoever resolves next shall see it.
+            forget(self._binding.organization_id)
 
     def open(self) -> str:
         sealed = self._sealed

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from byok import catalog_notices, key_use, notices, rechecking, secret_age, stored_keys
+from byok import catalog_notices, key_use, notices, rechecking, repairing, secret_age, stored_keys
 from byok.catalog.loading import load_packaged
 from byok.catalog.own_models import sync_due_own_models
 from byok.catalog.popularity import count_popularity
@@ -14,6 +14,12 @@ from byok.catalog.syncing import sync_openrouter
 def recheck_keys() -> None:
     """Look again at the keys whose day has come."""
     rechecking.recheck_due()
+
+
+@shared_task(name="byok.tasks.repair_usage")
+def repair_usage() -> None:
+    """Ask providers what calls have cost whose answers were lost on the way back."""
+    repairing.repair_due()
 
 
 @shared_task(name="byok.tasks.tell_admins")

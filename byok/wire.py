@@ -53,6 +53,7 @@ _KEPT_HEADERS = {
     "retry-after-ms",
     "request-id",
     "x-request-id",
+    "x-generation-id",
     "date",
 }
 _KEPT_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-", "openai-processing-ms")
@@ -124,6 +125,7 @@ class MeteredTransport(httpx2.BaseTransport):
         if isinstance(outcome, _Failure):
             gate.settle(outcome.event(exchange), unbilled=outcome.nothing_sent)
             outcome.raise_clean()
+        gate.note_name(exchange)
         return httpx2.Response(
             outcome.status,
             headers=outcome.headers,
@@ -307,6 +309,7 @@ class _MeteredStream(httpx2.SyncByteStream):
         try:
             for chunk in self._inner:
                 self._exchange.feed(chunk)
+                self._gate.note_name(self._exchange)
                 yield chunk
         except Exception as exc:
             failure = _Failure.of(exc)
@@ -345,6 +348,7 @@ class _AsyncMeteredStream(httpx2.AsyncByteStream):
         try:
             async for chunk in self._inner:
                 self._exchange.feed(chunk)
+                await self._gate.note_name_async(self._exchange)
                 yield chunk
         except (Exception, asyncio.CancelledError) as exc:
             failure = _Failure.of(exc)

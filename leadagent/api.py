@@ -26,6 +26,7 @@ from leadagent.api_docs import DocsPage
 from leadagent.leads.api import router as leads
 from leadagent.tenants.api_auth import BearerToken, SessionMember
 from leadagent.tenants.api_errors import ApiError, error_response
+from usage.api import router as ai_usage
 from usage.log_api import router as usage_log
 
 logger = logging.getLogger(__name__)
@@ -156,5 +157,6 @@ api = ProductAPI(
 )
 api.add_router("/ai-config", ai_config)
 api.add_router("/ai-models", ai_models)
+api.add_router("/ai-usage", ai_usage)
 api.add_router("/ai-usage", usage_log)
 api.add_router("/leads", leads)

@@ -123,6 +123,8 @@ if PLATFORM_PROVIDER not in PLATFORM_KEYS:
 PLATFORM_CHAT_MODEL = env.str("PLATFORM_CHAT_MODEL", default="gpt-4o-mini")
 PLATFORM_EMBEDDING_MODEL = env.str("PLATFORM_EMBEDDING_MODEL", default="text-embedding-3-small")
 FREE_TIER_REQUESTS = env.int("FREE_TIER_REQUESTS", default=50)
+AI_RATE_LIMIT_REQUESTS = env.int("AI_RATE_LIMIT_REQUESTS", default=0)
+AI_RATE_LIMIT_TOKENS = env.int("AI_RATE_LIMIT_TOKENS", default=0)
 
 BYOK_ENABLED = env.bool("BYOK_ENABLED", default=True)
 BYOK_ALLOWED_ORGS = frozenset(slug.strip() for slug in env.list("BYOK_ALLOWED_ORGS", default=[]) if slug.strip())
@@ -231,8 +233,20 @@ if MODE == "test":
 
 # Usage events wait here, on the local disk, while PostgreSQL is away.
 USAGE_SPOOL_DIR = env.str("USAGE_SPOOL_DIR", default=str(BASE_DIR / ".local" / "spool"))
+USAGE_SPOOL_MAX_BYTES = env.int("USAGE_SPOOL_MAX_BYTES", default=256 * 1024 * 1024)
 # Downloads of usage that a worker has prepared; the web process sends them.
 EXPORT_DIR = env.str("EXPORT_DIR", default=str(BASE_DIR / ".local" / "exports"))
+
+# Single calls older than so many whole months are deleted, their daily sums stay; 0 keeps all.
+USAGE_RETENTION_MONTHS = env.int("USAGE_RETENTION_MONTHS", default=0)
+if USAGE_RETENTION_MONTHS < 0:
+    raise ImproperlyConfigured("USAGE_RETENTION_MONTHS is negative: use 0 to keep all, or a number of months.")
+# After a call the worker is nudged to drain, at most once in so many seconds per process; 0: beat alone does it.
+USAGE_NUDGE_SECONDS = env.float("USAGE_NUDGE_SECONDS", default=0.0 if MODE == "test" else 1.0)
+# Opens /metrics to whoever brings it; empty keeps that closed.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 20:
+    raise ImproperlyConfigured("METRICS_TOKEN is shorter than 20 characters: make one with `openssl rand -hex 32`.")
 
 REDIS_URL = env.str("REDIS_URL")
 CACHES = {
@@ -275,6 +289,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "usage.tasks.prepare_partitions",
         "schedule": 6 * 3600.0,
     },
+    "drop-expired-usage": {"task": "usage.tasks.drop_expired_months", "schedule": crontab(hour=4, minute=10)},
     "send-cost-alerts": {"task": "usage.tasks.send_cost_alerts", "schedule": 60.0},
     "sweep-usage-exports": {"task": "usage.tasks.sweep_exports", "schedule": 60.0},
     "log-audit-heads": {
@@ -283,6 +298,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=3, minute=20),
     },
     "recheck-keys": {"task": "byok.tasks.recheck_keys", "schedule": 900.0},
+    "repair-usage": {"task": "byok.tasks.repair_usage", "schedule": 30.0},
     "tell-admins-of-refused-keys": {"task": "byok.tasks.tell_admins", "schedule": 30.0},
     "note-key-use": {"task": "byok.tasks.note_key_use", "schedule": 3600.0},
     "drop-superseded-keys": {"task": "byok.tasks.drop_superseded_keys", "schedule": 3600.0},
@@ -348,7 +364,7 @@ TRUST_PROXY = env.bool("TRUST_PROXY", default=False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY else None
 # One proxy: what it saw is the last address in X-Forwarded-For.
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if TRUST_PROXY else 0
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if SERVED_BY_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SERVED_BY_HTTPS
 SECURE_HSTS_PRELOAD = SERVED_BY_HTTPS

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from leadagent import health
+from leadagent import health, metrics
 from leadagent.api import api
 from leadagent.tenants.api_errors import not_found
 from leadagent.tenants.views.home import home
@@ -12,6 +12,7 @@ from leadagent.tenants.views.home import home
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("admin/adoption/", include("byok.admin_urls")),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from pytest_django import DjangoDbBlocker
 
-_JOURNEYS = frozenset({"browser", "embedded", "flows", "sandbox"})
+_JOURNEYS = frozenset({"browser", "chaos", "embedded", "flows", "sandbox"})
 
 
 def pytest_configure(config: pytest.Config) -> None:

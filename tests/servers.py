@@ -45,7 +45,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 
 
 def _start(config: pytest.Config) -> None:
-    state = _new_state(state_directory() / "test")
+    state = new_state(state_directory() / "test")
     runner = Runner(marker=state.marker, log_directory=state.directory("log"))
 
     def stop() -> None:
@@ -61,7 +61,7 @@ def _start(config: pytest.Config) -> None:
         os.environ["DATABASE_URL"] = start_postgres(state, runner, durable=False)
 
 
-def _new_state(parent: Path) -> State:
+def new_state(parent: Path) -> State:
     """A fresh directory, after removing those whose runner is dead; runs that start together take turns."""
     try:
         parent.mkdir(parents=True, exist_ok=True)

@@ -5,12 +5,14 @@ from datetime import UTC, datetime, time
 from typing import Any
 
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin import SimpleListFilter
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 
 from leadagent.tenants.models import Organization
 from leadagent.tenants.organization_admin import list_url
@@ -27,15 +29,38 @@ from leadagent.tenants.support_page import (
     facts,
     row,
 )
-from usage import quota
+from usage import dead_letters, quota
 from usage.analytics import UsageTotals, current_month, get_monthly_usage_stats
-from usage.models import AIUsage, AlertSent, CostAlert, FreeTierMonth, UsageDaily, UsageInbox, UsageState
+from usage.models import (
+    AIUsage,
+    AlertSent,
+    CostAlert,
+    DeadLetter,
+    DroppedMonth,
+    FreeTierMonth,
+    UnsettledCall,
+    UsageDaily,
+    UsageInbox,
+    UsageState,
+)
 
 
 @admin.register(UsageDaily)
 class UsageDailyAdmin(ReadOnlyAdmin):
-    list_display = ("day", "organization", "operation", "provider", "model", "key_owner", "requests", "total_tokens")
-    list_filter = ("day", "provider", "key_owner", "operation")
+    list_display = (
+        "day",
+        "organization",
+        "operation",
+        "provider",
+        "model",
+        "key_owner",
+        "error_code",
+        "requests",
+        "total_tokens",
+    )
+    list_filter = ("day", "provider", "key_owner", "operation", "error_code")
+    # A number of 660 digits, for no eye.
+    exclude = ("durations",)
     list_select_related = ("organization",)
     search_fields = ("organization__slug", "organization__name", "model")
     ordering = ("-day", "organization_id", "pk")
@@ -62,7 +87,7 @@ class CostAlertAdmin(ReadOnlyAdmin):
 
 @admin.register(AlertSent)
 class AlertSentAdmin(ReadOnlyAdmin):
-    list_display = ("organization", "month", "threshold", "cost", "created_at", "sent_at")
+    list_display = ("organization", "month", "kind", "title", "threshold", "cost", "created_at", "sent_at")
     list_filter = ("month",)
     list_select_related = ("organization",)
     search_fields = ("organization__slug", "organization__name")
@@ -73,12 +98,59 @@ class AlertSentAdmin(ReadOnlyAdmin):
 class UsageInboxAdmin(ReadOnlyAdmin):
     # The payload names its organisation; a foreign key here could make an insert fail.
     organization_path = "payload__organization_id"
-    list_display = ("seq", "kind", "event_id", "received_at", "failed_reason")
-    list_filter = ("kind", ("failed_reason", admin.EmptyFieldListFilter))
+    list_display = ("seq", "kind", "event_id", "received_at")
+    list_filter = ("kind",)
     ordering = ("-seq",)
 
     def organization_of(self, row: Any) -> Organization | None:
-        return Organization.objects.filter(pk=row.payload.get("organization_id")).first()
+        return dead_letters.organization_of(row.payload)
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(ReadOnlyAdmin):
+    """Events that could not be stored, and those that told other figures under a known id."""
+
+    organization_path = "payload__organization_id"
+    list_display = ("put_aside_at", "kind", "event_id", "reason")
+    list_filter = ("kind",)
+    ordering = ("-put_aside_at", "-pk")
+    change_form_template = "admin/dead_letter.html"
+
+    def organization_of(self, row: Any) -> Organization | None:
+        return dead_letters.organization_of(row.payload)
+
+    def get_urls(self) -> list[URLPattern]:
+        retry = path(
+            "<int:letter_id>/retry/", self.admin_site.admin_view(self.try_again), name="usage_deadletter_retry"
+        )
+        return [retry, *super().get_urls()]
+
+    def try_again(self, request: HttpRequest, letter_id: int) -> HttpResponse:
+        """Put the event back into the inbox, as it came. The worker tries it again."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if not dead_letters.try_again(letter_id, request=request):
+            raise Http404("No such event, or one that is no use to try again.")
+        messages.success(request, "The event is tried again. If it cannot be stored, it comes back to this list.")
+        return HttpResponseRedirect(reverse("admin:usage_deadletter_changelist"))
+
+
+@admin.register(UnsettledCall)
+class UnsettledCallAdmin(ReadOnlyAdmin):
+    list_display = ("provider_request_id", "organization", "provider", "usage_created_at", "attempts", "next_try_at")
+    list_filter = ("provider",)
+    list_select_related = ("organization",)
+    search_fields = ("organization__slug", "organization__name")
+    ordering = ("next_try_at",)
+
+
+@admin.register(DroppedMonth)
+class DroppedMonthAdmin(ReadOnlyAdmin):
+    organization_path = None
+    list_display = ("month", "rows", "dropped_at")
+    ordering = ("-month",)
 
 
 class FreeTierFilter(SimpleListFilter):
@@ -167,10 +239,10 @@ def this_month(organization: Organization) -> Panel:
         errors[error["operation"]].append(f"{error['error_code'] or 'no code'} × {error['n']:,}")
     rows = [
         row(
-            total.label,
+            total.operation,
             f"{total.requests:,}",
             Cell(f"{total.failures:,}", tone="bad" if total.failures else ""),
-            ", ".join(errors[total.label]),
+            ", ".join(errors[total.operation]),
             f"{total.total_tokens:,}",
             _cost(total),
         )
@@ -219,8 +291,8 @@ def alerts(organization: Organization) -> Panel:
                 [
                     row(
                         f"{mail.month:%Y-%m}",
-                        f"${mail.threshold:,.2f}",
-                        f"${mail.cost:,.4f}",
+                        mail.kind if mail.threshold is None else f"${mail.threshold:,.2f}",
+                        "" if mail.cost is None else f"${mail.cost:,.4f}",
                         cell(mail.sent_at or Cell("not yet", tone="warn")),
                     )
                     for mail in sent

@@ -1,24 +1,31 @@
-"""Telling an organisation, once, that a month's cost has passed the threshold it set."""
+"""Telling an organisation, once per month and matter, what `usage.alert_rules` finds: by email, Slack and webhook.
+
+The row comes first and is unique; its deliveries are made with it. Each delivery is claimed,
+handed over, and tried again later where the channel did not take it.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
-from smtplib import SMTPException
 
-from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
-from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils import timezone
 
 from leadagent.tenants.models import Organization
-from usage.analytics import current_month, get_total_cost_by_period
-from usage.models import AlertSent, CostAlert
+from usage.alert_channels import NotDelivered, channels_of, deliver
+from usage.alert_rules import Finding, findings
+from usage.analytics import current_month
+from usage.models import AlertChannel, AlertDelivery, AlertSent, CostAlert, DeliveryState
 
 logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 8
+# How long a claimed delivery is left alone: longer than any channel may take.
+_CLAIM = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,53 +58,96 @@ def save_cost_alert(organization: Organization, choice: CostAlertChoice) -> None
     CostAlert.objects.update_or_create(organization=organization, defaults=values)
 
 
-def send_due_alerts() -> int:
-    """Send what is due this UTC month; returns how many mails went out. Safe to run twice and side by side.
+def send_due_alerts(organization_ids: Iterable[int] | None = None) -> int:
+    """Raise what is due and deliver what waits; returns how many deliveries went out. Safe to run twice, side by side.
 
-    The row comes first and is unique per organisation, month and threshold. Whoever holds its lock
-    sends; a mail that the server did not take is tried again by the next round.
+    `organization_ids`: look at these only, for whoever knows who moved.
     """
-    start, end = current_month()
-    sent = 0
-    due = CostAlert.objects.filter(enabled=True, monthly_threshold__isnull=False).exclude(email="")
-    for alert in due.select_related("organization"):
-        threshold = alert.monthly_threshold
-        assert threshold is not None
-        cost = get_total_cost_by_period(alert.organization, start, end).cost
-        if cost is None or cost < threshold:
-            continue
-        AlertSent.objects.get_or_create(
-            organization=alert.organization, month=start, threshold=threshold, defaults={"cost": cost}
+    for finding in findings(organization_ids):
+        _raise(finding)
+    return deliver_waiting()
+
+
+def raise_alert(
+    organization: Organization,
+    *,
+    kind: str,
+    key: str,
+    title: str,
+    text: str,
+    threshold: Decimal | None = None,
+    cost: Decimal | None = None,
+    without: Iterable[AlertChannel] = (),
+) -> AlertSent | None:
+    """Note an alert with its deliveries, once per organisation, UTC month and `key`; None where it was noted before.
+
+    `without`: channels on which it is told by somebody else. Nothing is sent here: see `deliver_waiting`.
+    """
+    month, _ = current_month()
+    channels = [channel for channel in channels_of(organization) if channel not in set(without)]
+    with transaction.atomic():
+        alert, is_new = AlertSent.objects.get_or_create(
+            organization=organization,
+            month=month,
+            key=key[:120],
+            defaults={"kind": kind, "title": title[:200], "text": text, "threshold": threshold, "cost": cost},
         )
-        with transaction.atomic():
-            rows = AlertSent.objects.select_for_update(skip_locked=True, of=("self",))
-            row = rows.filter(organization=alert.organization, month=start, threshold=threshold, sent_at=None).first()
-            if row is None or not _mail(alert, row):
-                continue
-            row.sent_at = timezone.now()
-            row.save(update_fields=["sent_at"])
-            sent += 1
-    return sent
+        if not is_new:
+            return None
+        AlertDelivery.objects.bulk_create(AlertDelivery(alert=alert, channel=channel) for channel in channels)
+    return alert
 
 
-def _mail(alert: CostAlert, row: AlertSent) -> bool:
-    context = {
-        "organization": alert.organization,
-        "row": row,
-        "usage_url": settings.PUBLIC_URL + reverse("usage:dashboard", args=[alert.organization.slug]),
-    }
-    subject = f"AI cost of {alert.organization.name} passed ${row.threshold} this month"
-    mail = EmailMultiAlternatives(
-        subject=" ".join(subject.split()),
-        body=render_to_string("usage/email/cost_alert.txt", context),
-        to=[alert.email],
-        # The same for every try: a mail server that took it twice shows it once.
-        headers={"Message-ID": f"<cost-alert-{row.pk}@{settings.PUBLIC_URL.partition('://')[2].partition('/')[0]}>"},
+def deliver_waiting(limit: int = 200) -> int:
+    """Hand over what waits and is due for a try; returns how many channels took theirs."""
+    now = timezone.now()
+    due = AlertDelivery.objects.filter(state=DeliveryState.WAITING, next_try_at__lte=now).order_by("next_try_at")
+    return sum(_try(delivery) for delivery in due.select_related("alert__organization")[:limit])
+
+
+def deliver_now(alert: AlertSent) -> None:
+    """Try one alert's waiting deliveries at once, for a person who waits."""
+    for delivery in alert.deliveries.filter(state=DeliveryState.WAITING).select_related("alert__organization"):
+        _try(delivery)
+
+
+def _raise(finding: Finding) -> None:
+    month, _ = current_month()
+    told = AlertSent.objects.filter(
+        organization=finding.organization, month=month, key__startswith=f"{finding.series}:"
+    ).values_list("key", flat=True)
+    if any(int(key.rpartition(":")[2]) >= finding.level for key in told):
+        return
+    raise_alert(
+        finding.organization,
+        kind=finding.kind,
+        key=finding.key,
+        title=finding.title,
+        text=finding.text,
+        threshold=finding.threshold,
+        cost=finding.cost,
     )
-    mail.attach_alternative(render_to_string("usage/email/cost_alert.html", context), "text/html")
-    try:
-        mail.send()
-    except (OSError, SMTPException) as error:
-        logger.warning("cost alert %s was not sent: %s", row.pk, type(error).__name__)
+
+
+def _try(delivery: AlertDelivery) -> bool:
+    now = timezone.now()
+    mine = AlertDelivery.objects.filter(
+        pk=delivery.pk, state=DeliveryState.WAITING, attempts=delivery.attempts, next_try_at=delivery.next_try_at
+    ).update(attempts=delivery.attempts + 1, next_try_at=now + _CLAIM)
+    if not mine:
         return False
+    delivery.attempts += 1
+    try:
+        deliver(delivery)
+    except NotDelivered as reason:
+        logger.warning("alert delivery %s was not taken: %s", delivery.pk, reason)
+        delivery.problem = str(reason)[:200]
+        is_last = delivery.attempts >= MAX_ATTEMPTS
+        delivery.state = DeliveryState.FAILED if is_last else DeliveryState.WAITING
+        delivery.next_try_at = now + timedelta(minutes=2 ** (delivery.attempts - 1))
+        delivery.save(update_fields=["problem", "state", "next_try_at"])
+        return False
+    delivery.state, delivery.sent_at, delivery.problem = DeliveryState.SENT, timezone.now(), ""
+    delivery.save(update_fields=["state", "sent_at", "problem"])
+    AlertSent.objects.filter(pk=delivery.alert_id, sent_at=None).update(sent_at=delivery.sent_at)
     return True

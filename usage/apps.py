@@ -4,3 +4,8 @@ from django.apps import AppConfig
 class UsageConfig(AppConfig):
     name = "usage"
     verbose_name = "AI usage"
+
+    def ready(self) -> None:
+        from usage import nudges, tasks
+
+        nudges.send_by(tasks.drain_inbox.delay)

@@ -16,7 +16,7 @@ from typing import Any
 from django.db import DataError, IntegrityError, connection, transaction
 from django.utils import timezone
 
-from usage import spool
+from usage import durations, spool
 from usage.models import UsageDaily
 from usage.partitions import ensure_partitions
 
@@ -28,7 +28,7 @@ BATCH = 2_000
 UNRECONCILED_AFTER = timedelta(minutes=15)
 
 # column -> type, as the events' payload carries them.
-_COLUMNS = {
+COLUMNS = {
     "id": "uuid",
     "created_at": "timestamptz",
     "organization_id": "bigint",
@@ -58,33 +58,39 @@ _COLUMNS = {
     "price_version": "text",
     "state": "text",
 }
-_NAMES = ", ".join(_COLUMNS)
-_RECORD = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+_NAMES = ", ".join(COLUMNS)
+_RECORD = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
 
-_STAGE = f"CREATE TEMP TABLE IF NOT EXISTS usage_stage ({_RECORD}, seq bigint) ON COMMIT DROP; TRUNCATE usage_stage"
-
-_PICK = """
-SELECT seq FROM usage_usageinbox WHERE kind = 'finished' AND failed_reason = ''
-ORDER BY seq LIMIT %s FOR UPDATE SKIP LOCKED
+# Kept by the connection: a table made anew for every batch would bloat the catalog.
+STAGE = f"""
+CREATE TEMP TABLE IF NOT EXISTS usage_stage ({_RECORD}, seq bigint, received_at timestamptz) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS usage_replaced (LIKE usage_aiusage) ON COMMIT DELETE ROWS;
+TRUNCATE usage_stage, usage_replaced
 """
+
+_PICK = "SELECT seq FROM usage_usageinbox WHERE kind = 'finished' ORDER BY seq LIMIT %s FOR UPDATE SKIP LOCKED"
 
 # Picked once: as a plain subquery a plan may run it again, and each run locks further rows.
 _TAKE = f"""
 WITH picked AS MATERIALIZED ({{pick}}), taken AS (
     DELETE FROM usage_usageinbox AS inbox USING picked WHERE inbox.seq = picked.seq
-    RETURNING inbox.seq, inbox.payload
+    RETURNING inbox.seq, inbox.received_at, inbox.payload
 )
-INSERT INTO usage_stage ({_NAMES}, seq)
-SELECT {", ".join(f"event.{name}" for name in _COLUMNS)}, taken.seq
+INSERT INTO usage_stage ({_NAMES}, seq, received_at)
+SELECT {", ".join(f"event.{name}" for name in COLUMNS)}, taken.seq, taken.received_at
 FROM taken CROSS JOIN LATERAL jsonb_to_record(taken.payload) AS event({_RECORD})
 """
 
-# A row that was given up as unreconciled makes room for the truth that came late.
-_REPLACE_UNRECONCILED = """
-DELETE FROM usage_aiusage AS old USING usage_stage AS event
-WHERE old.id = event.id AND old.created_at = event.created_at
-AND old.state = 'unreconciled' AND event.state = 'final'
-RETURNING old.*
+# A row that was given up as unreconciled makes room for the truth that came late; so does one
+# that its provider repaired, but only for an event that knows the cost itself.
+_REPLACE = """
+WITH old AS (
+    DELETE FROM usage_aiusage AS old USING usage_stage AS event
+    WHERE old.id = event.id AND old.created_at = event.created_at AND event.state = 'final'
+    AND (old.state = 'unreconciled' OR (old.state = 'repaired' AND event.actual_cost IS NOT NULL))
+    RETURNING old.*
+)
+INSERT INTO usage_replaced SELECT DISTINCT ON (id) * FROM old
 """
 
 # Of several in one batch the first stands, and a recorded end before one that was given up.
@@ -113,6 +119,7 @@ _MEASURES = {
     "estimated_cost": "coalesce(sum(estimated_cost) FILTER (WHERE actual_cost IS NULL), 0)",
     "unpriced_requests": "count(*) FILTER (WHERE actual_cost IS NULL AND estimated_cost IS NULL)",
     "duration_ms": "coalesce(sum(duration_ms), 0)",
+    "durations": durations.COUNTED_SQL,
 }
 _KEY = ", ".join(UsageDaily.DIMENSIONS)
 
@@ -122,24 +129,56 @@ def rollup_select(source: str, *, sign: int = 1) -> str:
     sums = ", ".join(f"{sign} * ({_MEASURES[name]}) AS {name}" for name in UsageDaily.MEASURES)
     return (
         "SELECT organization_id, (created_at AT TIME ZONE 'UTC')::date AS day, operation, provider, model, key_owner, "
-        f"{sums} FROM {source} GROUP BY {_KEY} ORDER BY {_KEY}"
+        f"error_code, {sums} FROM {source} GROUP BY {_KEY} ORDER BY {_KEY}"
     )
 
 
-def _moving_rollup(change: str, *, sign: int) -> str:
-    """`change` (a statement that returns AIUsage rows) together with what it means for the rollup."""
+def moving_rollup(change: str) -> str:
+    """`change` (a statement that returns new AIUsage rows) together with what it means for the rollup.
+
+    The rows that it takes the place of stand in `usage_replaced`. One statement in the order
+    of the keys, so that two drainers never lock each other out.
+    """
+    names = ", ".join(UsageDaily.MEASURES)
+    sums = ", ".join(f"sum({name})" for name in UsageDaily.MEASURES)
     added = ", ".join(f"{name} = daily.{name} + excluded.{name}" for name in UsageDaily.MEASURES)
-    # Sorted by key in `rollup_select`, so that two drainers never lock each other out.
     return (
-        f"WITH changed AS ({change}) INSERT INTO usage_usagedaily AS daily ({_KEY}, {', '.join(UsageDaily.MEASURES)}) "
-        f"{rollup_select('changed', sign=sign)} ON CONFLICT ({_KEY}) DO UPDATE SET {added}"
+        f"WITH changed AS ({change}), moved AS "
+        f"(({rollup_select('changed')}) UNION ALL ({rollup_select('usage_replaced', sign=-1)})) "
+        f"INSERT INTO usage_usagedaily AS daily ({_KEY}, {names}) "
+        f"SELECT {_KEY}, {sums} FROM moved GROUP BY {_KEY} ORDER BY {_KEY} "
+        f"ON CONFLICT ({_KEY}) DO UPDATE SET {added}"
     )
 
 
+_STORE = moving_rollup(_INSERT)
+
+# The fields that differ, with the kept and the new value, as the reason.
 _CONFLICTS = f"""
-SELECT event.id FROM usage_stage AS event JOIN usage_aiusage AS kept USING (id, created_at)
-WHERE kept.state = 'final' AND event.state = 'final' AND ({", ".join(f"event.{n}" for n in _COLUMNS)})
-IS DISTINCT FROM ({", ".join(f"kept.{n}::{t}" for n, t in _COLUMNS.items())})
+INSERT INTO usage_deadletter (event_id, kind, payload, reason, received_at)
+SELECT event.id, 'conflict', to_jsonb(event) - 'seq' - 'received_at', 'The first figures stand: ' || (
+    SELECT string_agg(key || ' ' || coalesce(was.value, 'unknown') || ', now ' || coalesce(came.value, 'unknown'), '; '
+                      ORDER BY key)
+    FROM jsonb_each_text(to_jsonb(kept)) AS was JOIN jsonb_each_text(to_jsonb(event)) AS came USING (key)
+    WHERE was.value IS DISTINCT FROM came.value
+), event.received_at
+FROM usage_stage AS event JOIN usage_aiusage AS kept USING (id, created_at)
+WHERE kept.state = 'final' AND event.state = 'final' AND ({", ".join(f"event.{n}" for n in COLUMNS)})
+IS DISTINCT FROM ({", ".join(f"kept.{n}::{t}" for n, t in COLUMNS.items())})
+ON CONFLICT DO NOTHING RETURNING event_id
+"""
+
+# Calls that failed on the way back, at an unknown cost, under a name that their provider knows.
+_NOTE_UNSETTLED = """
+INSERT INTO usage_unsettledcall (usage_id, usage_created_at, organization_id, provider, key_owner, credential_id,
+                                 provider_request_id, attempts)
+SELECT DISTINCT ON (kept.id) kept.id, kept.created_at, kept.organization_id, kept.provider, kept.key_owner,
+       kept.credential_id, kept.provider_request_id, 0
+FROM usage_stage AS event JOIN usage_aiusage AS kept USING (id, created_at)
+WHERE NOT event.success AND event.actual_cost IS NULL AND event.estimated_cost IS NULL
+AND NOT kept.success AND kept.actual_cost IS NULL AND kept.estimated_cost IS NULL
+AND kept.state <> 'repaired' AND kept.provider_request_id <> ''
+ON CONFLICT DO NOTHING
 """
 
 
@@ -171,8 +210,10 @@ def _prepare_partitions() -> None:
             "SELECT DISTINCT date_trunc('month', moment AT TIME ZONE 'UTC')::date FROM ("
             "SELECT CASE WHEN pg_input_is_valid(payload->>'created_at', 'timestamptz') "
             "THEN (payload->>'created_at')::timestamptz END AS moment "
-            "FROM usage_usageinbox WHERE failed_reason = '' ORDER BY seq LIMIT %s) AS waiting "
-            "WHERE moment >= '2020-01-01 00:00+00' AND moment < '2100-01-01 00:00+00'",
+            "FROM usage_usageinbox ORDER BY seq LIMIT %s) AS waiting "
+            "WHERE moment >= '2020-01-01 00:00+00' AND moment < '2100-01-01 00:00+00' "
+            # An event of a month whose rows are gone may have been counted already: nobody can tell any more.
+            "AND date_trunc('month', moment AT TIME ZONE 'UTC')::date NOT IN (SELECT month FROM usage_droppedmonth)",
             [BATCH],
         )
         months: list[date] = [row[0] for row in cursor.fetchall()]
@@ -185,21 +226,19 @@ def _drain_batch(limit: int) -> int:
 
 def _store(take: str, value: int) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_STAGE)
+        cursor.execute(STAGE)
         cursor.execute(take, [value])
         taken: int = cursor.rowcount
         if not taken:
             return 0
-        cursor.execute(_moving_rollup(_REPLACE_UNRECONCILED, sign=-1))
-        cursor.execute(_moving_rollup(_INSERT, sign=1))
+        cursor.execute(_REPLACE)
+        cursor.execute(_STORE)
         cursor.execute(_CONFLICTS)
         for (event_id,) in cursor.fetchall():
-            logger.error(
-                "usage event %s came again with other figures: the first ones stand",
-                event_id,
-            )
+            logger.error("usage event %s came again with other figures: the first ones stand", event_id)
+        cursor.execute(_NOTE_UNSETTLED)
         cursor.execute(
-            "DELETE FROM usage_usageinbox WHERE event_id IN (SELECT id FROM usage_stage) AND kind = 'started'"
+            "DELETE FROM usage_usageinbox WHERE event_id IN (SELECT id FROM usage_stage) AND kind <> 'finished'"
         )
         return taken
 
@@ -215,6 +254,20 @@ def _drain_singly(limit: int) -> Drained:
     return Drained(taken, failed)
 
 
+def _in_words(exc: Exception) -> str:
+    said = str(exc).strip()[:500] or type(exc).__name__
+    if "no partition of relation" in said:
+        return f"No table takes its month: the time is damaged, or the month's single calls were deleted. {said}"
+    return said
+
+
+_PUT_ASIDE = """
+WITH taken AS (DELETE FROM usage_usageinbox WHERE seq = %s RETURNING event_id, payload, received_at)
+INSERT INTO usage_deadletter (event_id, kind, payload, reason, received_at)
+SELECT event_id, 'unstorable', payload, %s, received_at FROM taken ON CONFLICT DO NOTHING
+"""
+
+
 def _drain_one() -> bool | None:
     """Store one event; False when it can never be stored and was put aside, None when there is none.
 
@@ -228,8 +281,8 @@ def _drain_one() -> bool | None:
         try:
             _store(_TAKE.format(pick="SELECT %s::bigint AS seq"), picked[0])
         except (DataError, IntegrityError) as exc:
-            reason = str(exc).strip()[:500] or type(exc).__name__
-            cursor.execute("UPDATE usage_usageinbox SET failed_reason = %s WHERE seq = %s", [reason, picked[0]])
+            reason = _in_words(exc)
+            cursor.execute(_PUT_ASIDE, [picked[0], reason])
             logger.error("usage event %s of the inbox was put aside: %s", picked[0], reason)
             return False
     return True
@@ -242,22 +295,41 @@ def reconcile() -> int:
     """
     before = timezone.now() - UNRECONCILED_AFTER
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE usage_usageinbox SET kind = 'finished', payload = payload || %s::jsonb
-            WHERE seq IN (
-                SELECT seq FROM usage_usageinbox AS begun WHERE kind = 'started' AND received_at < %s
-                AND NOT EXISTS (SELECT 1 FROM usage_usageinbox AS ended
-                                WHERE ended.event_id = begun.event_id AND ended.kind = 'finished'
-                                AND ended.failed_reason = '')
-                FOR UPDATE SKIP LOCKED
-            )
-            """,
-            [json.dumps(_UNRECONCILED), before],
-        )
+        cursor.execute(_GIVE_UP, [json.dumps(_UNRECONCILED), before])
         moved: int = cursor.rowcount
+        cursor.execute(_SWEEP_OVERTAKEN)
+        cursor.execute(_SWEEP_NAMES, [before])
     return moved
 
+
+# Starts that came after their end was drained: from a disk, or from a process that had held them.
+_SWEEP_OVERTAKEN = """
+DELETE FROM usage_usageinbox AS begun USING usage_aiusage AS ended
+WHERE begun.kind = 'started' AND ended.id = begun.event_id AND ended.created_at = CASE
+    WHEN pg_input_is_valid(begun.payload->>'created_at', 'timestamptz')
+    THEN (begun.payload->>'created_at')::timestamptz END
+"""
+
+# Names of generations whose end was drained before they came.
+_SWEEP_NAMES = """
+DELETE FROM usage_usageinbox AS told WHERE kind = 'answered' AND received_at < %s AND NOT EXISTS (
+    SELECT 1 FROM usage_usageinbox AS other WHERE other.event_id = told.event_id AND other.kind <> 'answered'
+)
+"""
+
+# With the generation's name, where the answer had begun.
+_GIVE_UP = """
+UPDATE usage_usageinbox AS given_up SET kind = 'finished', payload = payload || %s::jsonb || coalesce(
+    (SELECT jsonb_build_object('provider_request_id', told.payload->'provider_request_id')
+     FROM usage_usageinbox AS told WHERE told.event_id = given_up.event_id AND told.kind = 'answered' LIMIT 1),
+    '{}'::jsonb)
+WHERE seq IN (
+    SELECT seq FROM usage_usageinbox AS begun WHERE kind = 'started' AND received_at < %s
+    AND NOT EXISTS (SELECT 1 FROM usage_usageinbox AS ended
+                    WHERE ended.event_id = begun.event_id AND ended.kind = 'finished')
+    FOR UPDATE SKIP LOCKED
+)
+"""
 
 _UNRECONCILED = {
     "success": False,
@@ -278,21 +350,27 @@ _UNRECONCILED = {
 def replay_spool() -> int:
     """Bring events that waited on the local disk into the inbox. Returns how many."""
     with spool.only_replay() as is_mine:
-        waiting = spool.take() if is_mine else None
-        if waiting is None:
+        taken = spool.take() if is_mine else None
+        if taken is None:
             return 0
-        taken, entries = waiting
-        try:
-            _put_into_inbox(entries)
-        except DataError:
-            # One of them holds what PostgreSQL cannot: it is kept apart, the others go on.
-            for entry in entries:
-                try:
-                    _put_into_inbox([entry])
-                except DataError:
-                    spool.reject(entry)
+        brought = 0
+        for entries in spool.entries(taken):
+            _replay(entries)
+            brought += len(entries)
         spool.done(taken)
-        return len(entries)
+        return brought
+
+
+def _replay(entries: list[dict[str, Any]]) -> None:
+    try:
+        _put_into_inbox(entries)
+    except DataError:
+        # One of them holds what PostgreSQL cannot: it is kept apart, the others go on.
+        for entry in entries:
+            try:
+                _put_into_inbox([entry])
+            except DataError:
+                spool.reject(entry)
 
 
 def _put_into_inbox(entries: list[dict[str, Any]]) -> None:

@@ -9,13 +9,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import ClassVar
 
-from django.conf import settings
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import MD5, Cast, Now
 from django.utils import timezone
 
 from leadagent.tenants.models import Organization
-from usage.events import new_event_id
+from usage.durations import ALL_DIGITS
 
 # US dollars: prices per million tokens have at most six decimals, so twelve are exact.
 COST_DIGITS = 20
@@ -31,10 +30,14 @@ class UsageState(models.TextChoices):
     FINAL = "final", "Recorded"
     # The process died between the provider's answer and our record of it.
     UNRECONCILED = "unreconciled", "Not confirmed"
+    # The answer was lost or cut; the provider told afterwards what the call used and cost.
+    REPAIRED = "repaired", "Told afterwards"
 
 
 class InboxKind(models.TextChoices):
     STARTED = "started"
+    # The provider has named the generation: by that name it can be asked later what a lost answer cost.
+    ANSWERED = "answered"
     FINISHED = "finished"
 
 
@@ -45,8 +48,6 @@ class UsageInbox(models.Model):
     event_id = models.UUIDField()
     kind = models.CharField(max_length=10, choices=InboxKind.choices)
     payload = models.JSONField()
-    # Why the drain put the event aside; empty while it is still to be drained.
-    failed_reason = models.TextField(blank=True, db_default="")
     received_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -56,6 +57,73 @@ class UsageInbox(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.event_id}"
+
+
+class DeadLetterKind(models.TextChoices):
+    UNSTORABLE = "unstorable", "Cannot be stored"
+    CONFLICT = "conflict", "Same id, other figures"
+
+
+class DeadLetter(models.Model):
+    """An event that the drain could not make a row of. Kept as it came, for a person to look at and to try again."""
+
+    event_id = models.UUIDField(db_index=True)
+    kind = models.CharField(max_length=10, choices=DeadLetterKind.choices)
+    payload = models.JSONField()
+    reason = models.TextField()
+    received_at = models.DateTimeField()
+    put_aside_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            # However often a wrong event comes again, it is one case to look at.
+            models.UniqueConstraint(
+                "event_id", "kind", MD5(Cast("payload", models.TextField())), name="one_dead_letter_per_payload"
+            )
+        ]
+        verbose_name = "usage event put aside"
+        verbose_name_plural = "usage events put aside"
+
+    def __str__(self) -> str:
+        return f"{self.event_id}: {self.reason[:80]}"
+
+
+class UnsettledCall(models.Model):
+    """A row of `AIUsage` whose cost is unknown and whose provider can be asked, by the name it gave the generation."""
+
+    usage_id = models.UUIDField(primary_key=True, editable=False)
+    usage_created_at = models.DateTimeField()
+    organization = models.ForeignKey(
+        Organization, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    provider = models.CharField(max_length=20)
+    key_owner = models.CharField(max_length=10)
+    credential_id = models.UUIDField(null=True)
+    provider_request_id = models.CharField(max_length=200)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(db_default=Now(), db_index=True)
+
+    class Meta:
+        verbose_name = "call whose cost is asked for"
+        verbose_name_plural = "calls whose cost is asked for"
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.provider_request_id}"
+
+
+class DroppedMonth(models.Model):
+    """A month whose single calls were deleted when their time was over. Its daily sums stay."""
+
+    month = models.DateField(primary_key=True)
+    rows = models.BigIntegerField()
+    dropped_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name = "month without single calls"
+        verbose_name_plural = "months without single calls"
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}: {self.rows}"
 
 
 class TokenCounts(models.Model):
@@ -129,10 +197,11 @@ class AIUsage(TokenCounts):
 
 
 class UsageDaily(TokenCounts):
-    """AIUsage summed per organisation, UTC day, operation, provider, model and key owner.
+    """AIUsage summed per organisation, UTC day, operation, provider, model, key owner and error code.
 
     Always recomputable from AIUsage. `estimated_cost` sums only what has no actual cost,
     so that actual + estimated is the known cost; `unpriced_requests` have neither.
+    `error_code` is empty for what succeeded. `durations`: see `usage.durations`.
     """
 
     DIMENSIONS: ClassVar[tuple[str, ...]] = (
@@ -142,6 +211,7 @@ class UsageDaily(TokenCounts):
         "provider",
         "model",
         "key_owner",
+        "error_code",
     )
     MEASURES: ClassVar[tuple[str, ...]] = (
         "requests",
@@ -156,6 +226,7 @@ class UsageDaily(TokenCounts):
         "estimated_cost",
         "unpriced_requests",
         "duration_ms",
+        "durations",
     )
 
     organization = models.ForeignKey(
@@ -170,12 +241,14 @@ class UsageDaily(TokenCounts):
     provider = models.CharField(max_length=20)
     model = models.CharField(max_length=200)
     key_owner = models.CharField(max_length=10, choices=KeyOwner.choices)
+    error_code = models.CharField(max_length=40, blank=True, default="", db_default="")
     requests = models.BigIntegerField(default=0)
     successes = models.BigIntegerField(default=0)
     actual_cost = models.DecimalField(max_digits=24, decimal_places=12, default=Decimal(0))
     estimated_cost = models.DecimalField(max_digits=24, decimal_places=12, default=Decimal(0))
     unpriced_requests = models.BigIntegerField(default=0)
     duration_ms = models.BigIntegerField(default=0)
+    durations = models.DecimalField(max_digits=ALL_DIGITS, decimal_places=0, default=Decimal(0), db_default=0)
 
     class Meta:
         verbose_name = "daily usage"
@@ -189,6 +262,7 @@ class UsageDaily(TokenCounts):
                     "provider",
                     "model",
                     "key_owner",
+                    "error_code",
                 ],
                 name="usage_daily_key",
             )
@@ -228,69 +302,37 @@ class CostAlert(models.Model):
 
 
 class AlertSent(models.Model):
-    """One alert per organisation, UTC month and threshold: the row comes first, then the mail."""
+    """One alert per organisation, UTC month and `key` (what it is about): the row comes first, then its deliveries."""
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="alerts_sent")
     month = models.DateField()
-    threshold = models.DecimalField(max_digits=12, decimal_places=2)
-    cost = models.DecimalField(max_digits=COST_DIGITS, decimal_places=COST_DECIMALS)
+    kind = models.CharField(max_length=20, default="threshold")
+    key = models.CharField(max_length=120, blank=True)
+    title = models.CharField(max_length=200, blank=True)
+    text = models.TextField(blank=True)
+    # US dollars; empty for what is about no sum.
+    threshold = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    cost = models.DecimalField(max_digits=COST_DIGITS, decimal_places=COST_DECIMALS, null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
-    # Empty while the mail server has not taken it.
+    # Empty while no channel has taken it.
     sent_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["organization", "month", "threshold"], name="one_alert_per_threshold")
-        ]
-        verbose_name = "sent cost alert"
+        constraints = [models.UniqueConstraint(fields=["organization", "month", "key"], name="one_alert_per_key")]
+        verbose_name = "sent alert"
 
     def __str__(self) -> str:
-        return f"{self.organization_id} {self.month:%Y-%m} {self.threshold}"
+        return f"{self.organization_id} {self.month:%Y-%m} {self.key}"
 
 
-class ExportState(models.TextChoices):
-    WAITING = "waiting", "Waiting"
-    RUNNING = "running", "Being written"
-    READY = "ready", "Ready"
-    FAILED = "failed", "Failed"
-
-
-class UsageExport(models.Model):
-    """A download that is prepared in the background, because writing it takes long; a file on disk once it is ready."""
-
-    id = models.UUIDField(primary_key=True, default=new_event_id, editable=False)
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="usage_exports")
-    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
-    # The filter as `usage.call_filter.CallFilter.as_values` writes it.
-    wanted: models.JSONField[dict[str, str]] = models.JSONField(default=dict, blank=True)
-    format = models.CharField(max_length=10)
-    state = models.CharField(max_length=10, choices=ExportState.choices, default=ExportState.WAITING)
-    rows_expected = models.PositiveBigIntegerField(default=0)
-    rows_written = models.PositiveBigIntegerField(default=0)
-    size = models.PositiveBigIntegerField("size in bytes", default=0)
-    requested_at = models.DateTimeField(default=timezone.now)
-    # Moves while it is written: one that stopped moving has lost its process, and is begun again.
-    alive_at = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    # When the person was told by email; NULL while that is still to be done.
-    told_at = models.DateTimeField(null=True, blank=True)
-    expires_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        verbose_name = "usage export"
-        indexes = [models.Index(fields=["organization", "-requested_at"], name="usage_export_of_org")]
-
-    def __str__(self) -> str:
-        return f"{self.format} of {self.organization_id}: {self.get_state_display()}"
-
-    @property
-    def share(self) -> int:
-        """How much of it is written, in percent; 100 is kept for the finished file."""
-        if self.state == ExportState.READY:
-            return 100
-        return min(99, self.rows_written * 100 // self.rows_expected) if self.rows_expected else 0
-
-    @property
-    def is_under_way(self) -> bool:
-        return self.state in {ExportState.WAITING, ExportState.RUNNING}
+# Django looks for an app's models here.
+from usage.alert_models import AlertChannel as AlertChannel  # noqa: E402, PLC0414
+from usage.alert_models import AlertDelivery as AlertDelivery  # noqa: E402, PLC0414
+from usage.alert_models import AlertSecret as AlertSecret  # noqa: E402, PLC0414
+from usage.alert_models import AlertSettings as AlertSettings  # noqa: E402, PLC0414
+from usage.alert_models import DeliveryState as DeliveryState  # noqa: E402, PLC0414
+from usage.budget_models import Budget as Budget  # noqa: E402, PLC0414
+from usage.budget_models import BudgetMonth as BudgetMonth  # noqa: E402, PLC0414
+from usage.budget_models import CallRate as CallRate  # noqa: E402, PLC0414
+from usage.export_models import ExportState as ExportState  # noqa: E402, PLC0414
+from usage.export_models import UsageExport as UsageExport  # noqa: E402, PLC0414

@@ -22,9 +22,24 @@ def months_ahead(count: int) -> list[date]:
     return months
 
 
+def partition_of(month: date) -> str:
+    """The name of a month's table; made of numbers only."""
+    return f"usage_aiusage_{month:%Y_%m}"
+
+
+def existing_months() -> list[date]:
+    """The months that have a table, oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT to_date(right(relname, 7), 'YYYY_MM') FROM pg_inherits JOIN pg_class ON oid = inhrelid "
+            "WHERE inhparent = 'usage_aiusage'::regclass ORDER BY 1"
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
 def ensure_partitions(months: Iterable[date]) -> None:
     """Create the partitions of these months where they are missing. Months are UTC and half-open."""
-    wanted = {f"usage_aiusage_{month:%Y_%m}": month.replace(day=1) for month in months}
+    wanted = {partition_of(month): month.replace(day=1) for month in months}
     with connection.cursor() as cursor:
         cursor.execute("SELECT relname FROM pg_class WHERE relname = ANY(%s)", [list(wanted)])
         missing = wanted.keys() - {row[0] for row in cursor.fetchall()}

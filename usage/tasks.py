@@ -7,7 +7,8 @@ from celery import shared_task
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from usage import alerts, exports, ingest
+from usage import alerts, exports, ingest, retention
+from usage.backlog import note_drained
 from usage.partitions import ensure_partitions, months_ahead
 
 logger = logging.getLogger(__name__)
@@ -19,10 +20,15 @@ _MAX_BATCHES = 50
 @shared_task(name="usage.tasks.drain_inbox")
 def drain_inbox() -> None:
     """Empty the inbox, batch by batch."""
+    moved = 0
     for _ in range(_MAX_BATCHES):
         drained = ingest.drain()
+        moved += drained.taken
         if drained.taken + drained.failed < ingest.BATCH:
-            return
+            break
+    note_drained()
+    if moved:
+        alerts.send_due_alerts()
 
 
 @shared_task(name="usage.tasks.reconcile")
@@ -39,9 +45,15 @@ def prepare_partitions() -> None:
     ensure_partitions(months_ahead(3))
 
 
+@shared_task(name="usage.tasks.drop_expired_months")
+def drop_expired_months() -> None:
+    """Delete the single calls of months that are older than the operator keeps them."""
+    retention.drop_expired_months()
+
+
 @shared_task(name="usage.tasks.send_cost_alerts")
 def send_cost_alerts() -> None:
-    """Tell organisations whose month has passed their threshold."""
+    """Tell organisations what is due, and try again what a channel did not take."""
     alerts.send_due_alerts()
 
 

@@ -1,5 +1,6 @@
 from django.urls import path
 
+from usage import alert_views
 from usage.views import calls, dashboard
 
 app_name = "usage"
@@ -10,4 +11,7 @@ urlpatterns = [
     path("o/<slug:org>/usage/export/", calls.export, name="export"),
     path("o/<slug:org>/usage/exports/", calls.exports, name="exports"),
     path("o/<slug:org>/usage/exports/<uuid:export_id>/", calls.export_file, name="export_file"),
+    path("o/<slug:org>/settings/alerts/", alert_views.alerts, name="alerts"),
+    path("o/<slug:org>/settings/alerts/test/", alert_views.send_test, name="alert_test"),
+    path("o/<slug:org>/settings/alerts/secret/", alert_views.new_secret, name="alert_secret"),
 ]

@@ -17,6 +17,7 @@ from byok.config import CHAT_OPERATIONS
 from byok.models import ModelKind
 from leadagent.tenants.models import Organization
 from usage.analytics import UsageTotals, current_month, get_usage_by_operation
+from usage.models import UsageDaily
 from usage.partitions import month_after
 
 # Which operations a model of each kind could do.
@@ -118,7 +119,7 @@ def month_to_date() -> Month:
 def month_usage(organization: Organization, month: Month) -> MonthUsage:
     """The organisation's own sums, in one query."""
     totals = get_usage_by_operation(organization, month.start, month.end)
-    return MonthUsage(month, {each.label: each for each in totals})
+    return MonthUsage(month, {each.operation: each for each in totals})
 
 
 def what_if(usage: MonthUsage, *, kind: str, prices: Priced) -> WhatIf:
@@ -147,7 +148,11 @@ def what_if(usage: MonthUsage, *, kind: str, prices: Priced) -> WhatIf:
     return WhatIf(usage.month, used, Verdict.PRICED, cost, read_as_input, write_as_input)
 
 
+# What totals are grouped by has no sum.
+_GROUPED_BY = frozenset(UsageDaily.DIMENSIONS)
+
+
 def _sum(parts: Iterable[UsageTotals]) -> UsageTotals:
     listed = list(parts) or [UsageTotals()]
-    names = [each.name for each in fields(UsageTotals) if each.name != "label"]
+    names = [each.name for each in fields(UsageTotals) if each.name not in _GROUPED_BY]
     return UsageTotals(**{name: sum(getattr(part, name) for part in listed) for name in names})

@@ -4,7 +4,7 @@
 are kept here, `lookup` which of them counts, `estimate` prices an answered call without asking the database.
 """
 
-from byok.pricing.dated import dated_pricing
+from byok.pricing.dated import dated_pricing, known_pricing
 from byok.pricing.estimate import Estimate, FixedPrice, estimate, is_same_model
 from byok.pricing.listed import list_pricing, price_version
 from byok.pricing.lookup import calculate_cost, get_pricing, list_pricings
@@ -28,6 +28,7 @@ __all__ = [
     "estimate",
     "get_pricing",
     "is_same_model",
+    "known_pricing",
     "list_pricing",
     "list_pricings",
     "price_version",

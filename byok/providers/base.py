@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
@@ -49,6 +50,17 @@ class UsageShape:
 
     source: str
     flavor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What a provider tells of an answer afterwards. Disjoint token buckets; `cost` in US dollars."""
+
+    cost: Decimal
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
 
 
 class Provider(ABC):
@@ -187,6 +199,16 @@ class Provider(ABC):
     def is_free(self, model_id: str) -> bool:
         """Whether the provider publishes that this model costs nothing."""
         return False
+
+    # --- Asking afterwards ------------------------------------------------------------
+
+    def generation_path(self, request_id: str) -> str:
+        """Where (below the base URL) an answer can be asked about that was lost on the way; empty where nowhere."""
+        return ""
+
+    def read_generation(self, answer: Mapping[str, Any]) -> Generation | None:
+        """What the answer at `generation_path` tells; None where it is no such answer, or does not tell the cost."""
+        return None
 
     def classify(self, status: int, error: Mapping[str, Any]) -> str:
         """The error code (see `byok.errors.KINDS`) for a refusal."""

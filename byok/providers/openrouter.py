@@ -6,12 +6,12 @@ import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from django.utils.encoding import iri_to_uri, punycode
 
 from byok.errors import classify_status
-from byok.providers.base import UsageShape, WrongKey
+from byok.providers.base import Generation, UsageShape, WrongKey
 from byok.providers.key_facts import KeyFacts, dollars, moment
 from byok.providers.openai_wire import OpenAIWireProvider
 
@@ -130,14 +130,32 @@ class OpenRouter(OpenAIWireProvider):
         usage = answer.get("usage")
         if not isinstance(usage, Mapping):
             return None
-        cost = _dollars(usage.get("cost"))
-        if cost is not None and usage.get("is_byok") is True:
-            details = usage.get("cost_details")
-            upstream = details.get("upstream_inference_cost") if isinstance(details, Mapping) else None
-            # Billed upstream, but we are not told how much: the sum is unknown.
-            upstream_cost = _dollars(upstream)
-            return None if upstream_cost is None else cost + upstream_cost
-        return cost
+        details = usage.get("cost_details")
+        upstream = details.get("upstream_inference_cost") if isinstance(details, Mapping) else None
+        return _whole_cost(usage.get("cost"), upstream, is_byok=usage.get("is_byok") is True)
+
+    def generation_path(self, request_id: str) -> str:
+        # https://openrouter.ai/docs/api/api-reference/generations/get-generation
+        return f"/generation?{urlencode({'id': request_id})}" if request_id.startswith("gen-") else ""
+
+    def read_generation(self, answer: Mapping[str, Any]) -> Generation | None:
+        data = answer.get("data")
+        if not isinstance(data, Mapping):
+            return None
+        upstream = data.get("upstream_inference_cost")
+        cost = _whole_cost(data.get("total_cost"), upstream, is_byok=data.get("is_byok") is True)
+        # As the upstream counts, which is what is billed.
+        prompt, output = _count(data.get("native_tokens_prompt")), _count(data.get("native_tokens_completion"))
+        cached, reasoning = _count(data.get("native_tokens_cached")), _count(data.get("native_tokens_reasoning"))
+        if cost is None:
+            return None
+        return Generation(
+            cost=cost,
+            input_tokens=max(prompt - cached, 0),
+            cached_input_tokens=cached,
+            output_tokens=output,
+            reasoning_tokens=min(reasoning, output),
+        )
 
     def is_free(self, model_id: str) -> bool:
         # https://openrouter.ai/docs/guides/routing/model-variants/free
@@ -169,6 +187,19 @@ def _ascii_line(text: str) -> str:
 def _ascii_url(url: str) -> str:
     parts = urlsplit(url)
     return iri_to_uri(parts._replace(netloc=punycode(parts.netloc)).geturl())
+
+
+def _whole_cost(cost: object, upstream: object, *, is_byok: bool) -> Decimal | None:
+    whole = _dollars(cost)
+    if whole is None or not is_byok:
+        return whole
+    # Billed upstream, but we are not told how much: the sum is unknown.
+    upstream_cost = _dollars(upstream)
+    return None if upstream_cost is None else whole + upstream_cost
+
+
+def _count(value: object) -> int:
+    return max(value, 0) if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _dollars(value: object) -> Decimal | None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import template
 
+from byok.current_setup import provider_label
 from usage.analytics import current_month, get_total_cost_by_period
 
 register = template.Library()
@@ -18,3 +19,9 @@ def usage_strip(context: template.Context) -> dict[str, Any]:
         "ai_status": context["ai_status"],
         "totals": get_total_cost_by_period(context["organization"], *current_month()),
     }
+
+
+@register.filter
+def provider_name(provider: str) -> str:
+    """A provider as people call it; one that is no longer offered as it was stored."""
+    return provider_label(provider)

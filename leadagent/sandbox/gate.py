@@ -53,6 +53,8 @@ class Wire:
     key_header: Callable[[HttpRequest], str]
     spell: Callable[[Refusal, str], tuple[int, dict[str, Any]]]
     request_id_header: str
+    # Names the answer before its body does; empty where the provider has no such header.
+    answer_id_header: str = ""
 
 
 @dataclass(slots=True)
@@ -128,6 +130,8 @@ def endpoint(
                 _record(call, 500)
                 raise
             response.headers[wire.request_id_header] = call.request_id
+            if wire.answer_id_header and call.answer_id:
+                response.headers[wire.answer_id_header] = call.answer_id
             _record(call, response.status_code)
             return _misbehave(call, response)
 

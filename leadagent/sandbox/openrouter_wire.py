@@ -21,7 +21,7 @@ from leadagent.sandbox.openrouter_listing import listed
 from leadagent.sandbox.refusals import Refusal, bad_request, malformed_refused
 from leadagent.sandbox.tokens import Usage
 
-WIRE = Wire("openrouter", bearer_key, spell, "x-request-id")
+WIRE = Wire("openrouter", bearer_key, spell, "x-request-id", "x-generation-id")
 _KEY_LIMIT = Decimal(100)
 _DISCONNECTED = {"code": 502, "message": "Provider disconnected unexpectedly"}
 
@@ -125,18 +125,19 @@ def generation(call: Call) -> HttpResponseBase:
     """GET /api/v1/generation?id=: what one generation of this key used and cost, cancelled or not."""
     wanted = call.request.GET.get("id", "")
     found = [entry for entry in record.entries(key_sha256=call.key_sha256, wire="openrouter") if entry["id"] == wanted]
-    if not wanted or not found:
+    if not wanted or not found or found[0]["usage"] is None:
         raise Refusal("unknown_generation", facts={"id": wanted})
     entry = found[0]
     usage = entry["usage"]
     cost = float(usage["cost"] or 0)
+    upstream_cost = float(usage["upstream_cost"] or 0)
     offering = find(OPENROUTER, entry["model"])
     data = {
         "id": wanted,
         "upstream_id": None,
         "total_cost": cost,
         "usage": cost,
-        "upstream_inference_cost": cost,
+        "upstream_inference_cost": upstream_cost,
         "cache_discount": None,
         "cancelled": entry.get("cancelled", False),
         "created_at": entry["time"],

@@ -85,8 +85,13 @@ class Usage:
             "cached_input_tokens": self.cached,
             "cache_write_tokens": self.cache_write,
             "reasoning_tokens": self.reasoning,
-            "cost": None if self.cost is None else f"{self.cost.normalize():f}",
+            "cost": _plain(self.cost),
+            "upstream_cost": _plain(self.upstream_cost),
         }
+
+
+def _plain(amount: Decimal | None) -> str | None:
+    return None if amount is None else f"{amount.normalize():f}"
 
 
 def limit_reply(reply: Reply, limit: int | None, *, reasoning: bool) -> Reply:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Response, sync_playwright
 
 from tests import chromium
+from tests.page_rules import hold_to_the_rules, settle
 from tests.serving import Served, serving
 
 
@@ -75,16 +75,10 @@ def look(request: pytest.FixtureRequest, screenshots: Path) -> Look:
     journey = request.module.__name__.rpartition("test_")[2]
 
     def hold(page: Page, name: str) -> None:
-        page.evaluate(
-            """() => Promise.allSettled(document.getAnimations()
-                .filter((a) => a.effect.getTiming().iterations !== Infinity).map((a) => a.finished))"""
-        )
+        settle(page)
         width = page.viewport_size["width"] if page.viewport_size else 0
         page.screenshot(path=screenshots / f"{journey}-{name}-{width}.png", full_page=True)
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
-        wide, window = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-        assert wide <= window, f"{name} is {wide} px wide in a window of {window} px"
+        hold_to_the_rules(page, name)
 
     return hold
 

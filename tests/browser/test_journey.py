@@ -5,10 +5,10 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import NewContext, Window
+from tests.page_rules import hold_to_the_rules
 from tests.serving import Served, until
 
 KEY = "sk-or-v1-journey-7f3a9c2e5b8d1064-secretpart-wxyz"
@@ -91,7 +91,7 @@ def _save_key(admin: Window, screenshots: Path) -> None:
     expect(page.get_by_text("The AI configuration is saved.")).to_be_visible()
     expect(page.get_by_text("sk-or-v1-••••••••••wxyz").first).to_be_visible()
     expect(page.get_by_label("OpenRouter API key")).to_have_value("")
-    _hold_to_the_rules(page)
+    hold_to_the_rules(page)
     page.screenshot(path=screenshots / "settings.png", full_page=True)
 
 
@@ -109,7 +109,7 @@ def _answer_a_lead(member: Window, screenshots: Path) -> str:
     expect(subject).to_be_visible(timeout=60_000)
     expect(page.get_by_role("region", name="Verdict")).to_contain_text("Qualified")
     subject.fill("Your quote for 60 licences")
-    _hold_to_the_rules(page)
+    hold_to_the_rules(page)
     page.screenshot(path=screenshots / "lead.png", full_page=True)
     page.get_by_role("button", name="Approve and send").click()
     expect(page.get_by_text("Sent to nora.quist@tailspin.test")).to_be_visible(timeout=30_000)
@@ -128,7 +128,7 @@ def _see_the_cost(member: Window, lead_path: str, screenshots: Path) -> None:
         expect(row).to_contain_text("$0.00")
         expect(row).to_contain_text("Answered")
     expect(page.get_by_text("Email generation").first).to_be_visible()
-    _hold_to_the_rules(page)
+    hold_to_the_rules(page)
     page.screenshot(path=screenshots / "usage.png", full_page=True)
 
 
@@ -140,7 +140,7 @@ def test_every_page_on_phone_and_in_the_dark(
     window.sign_in("admin@demo.test")
     for name in PAGES:
         page = window.open(f"/o/acme/{name}/")
-        _hold_to_the_rules(page)
+        hold_to_the_rules(page)
         page.screenshot(path=screenshots / f"{name.replace('/', '-')}-{width}-{scheme}.png", full_page=True)
     assert window.console == []
 
@@ -176,12 +176,3 @@ def test_a_viewer_sees_costs_and_leads_but_neither_settings_nor_buttons(served: 
     page = window.open("/o/acme/leads/")
     page.locator("tbody a").first.click()
     assert page.get_by_role("button", name="Approve and send").count() == 0
-
-
-def _hold_to_the_rules(page: Page) -> None:
-    """axe finds nothing, and nothing sticks out sideways."""
-    page.evaluate("() => Promise.allSettled(document.getAnimations().map((a) => a.finished))")
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
-    wide, window = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-    assert wide <= window, f"{page.url} is {wide} px wide in a window of {window} px"

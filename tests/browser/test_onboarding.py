@@ -9,10 +9,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewContext, Window
+from tests.page_rules import hold_to_the_rules
 from tests.serving import Served, until
 
 KEY = "sk-or-v1-wizard-4c1d9e7a2b6f8035-secretpart-mnop"
@@ -43,11 +43,7 @@ def _look(page: Page, screenshots: Path, prefix: str) -> Look:
     """`look(name)`: axe finds nothing, nothing sticks out sideways, and a picture is kept."""
 
     def look(name: str) -> None:
-        page.evaluate("() => Promise.allSettled(document.getAnimations().map((a) => a.finished))")
-        found = Axe().run(page)
-        assert found.violations_count == 0, f"{name}: {found.generate_report()}"
-        wide, window = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-        assert wide <= window, f"{name} is {wide} px wide in a window of {window} px"
+        hold_to_the_rules(page, name)
         page.screenshot(path=screenshots / f"onboarding-{prefix}-{name}.png", full_page=True)
 
     return look

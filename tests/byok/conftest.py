@@ -20,7 +20,7 @@ from tests.byok.keys import KEYS, PLATFORM_KEY
 from tests.byok.old_system import NAME, OLD_SECRET
 from tests.factories import OrganizationFactory
 from tests.usage.one_connection import lead_over_test_connection
-from usage import durable, ingest
+from usage import durable, held, ingest
 from usage.models import AIUsage
 
 
@@ -28,6 +28,15 @@ from usage.models import AIUsage
 def pool_closed_before_the_database_goes(django_db_setup: None) -> Iterator[None]:
     yield
     durable.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_held() -> Iterator[None]:
+    """No thread of one test stores events in the next one's database."""
+    with pytest.MonkeyPatch.context() as patience:
+        patience.setattr("usage.held.RETRY_SECONDS", 3600.0)
+        yield
+        held._events.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -46,7 +46,7 @@ from tests.factories import MembershipFactory, UserFactory
 from tests.leads.factories import DocumentFactory, draft_under_review
 from tests.usage.factories import finished, store
 from usage.alerts import CostAlertChoice, save_cost_alert
-from usage.models import AlertSent, FreeTierMonth, InboxKind, UsageInbox
+from usage.models import AlertSent, DroppedMonth, FreeTierMonth, InboxKind, UsageInbox
 
 OLD_KEY = "sk-or-v1-0ld0ld0ld0ld0ld0ld0ld0ld0labcd"
 STARTS = ("/admin/", "/admin/adoption/")
@@ -94,6 +94,13 @@ def acme(organization: Organization, one_connection: None) -> Membership:
         finished(organization, at=now),
         finished(organization, at=now, success=False, error_code="rate_limited", http_status=429),
     )
+    lost = finished(organization, at=now, success=False, estimated_cost=None, provider_request_id="gen-1")
+    damaged = finished(organization)
+    UsageInbox.objects.create(
+        event_id=damaged.id, kind=InboxKind.FINISHED, payload=damaged.payload() | {"operation": "x" * 41}
+    )
+    store(lost)
+    DroppedMonth.objects.create(month=month.replace(year=2020), rows=7)
     waiting = finished(organization)
     UsageInbox.objects.create(event_id=waiting.id, kind=InboxKind.FINISHED, payload=waiting.payload())
     run = draft_under_review(organization=organization).run

@@ -37,7 +37,7 @@ from tests.byok.keys import KEYS
 from tests.byok.old_system import OLD_SECRET, tenant
 from tests.factories import MembershipFactory, OrganizationFactory, UserFactory
 from tests.usage.factories import finished, started, store
-from usage.models import AIUsage, FreeTierMonth, InboxKind, UsageDaily, UsageInbox
+from usage.models import AIUsage, DeadLetter, FreeTierMonth, InboxKind, UsageDaily, UsageInbox
 
 TODAY = date(2026, 11, 24)
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -233,8 +233,12 @@ def test_errors_and_accuracy(organization: Organization, one_connection: None) -
     lost.update(success=False, state="unreconciled", error_code="unreconciled")
     begun = started(organization)
     UsageInbox.objects.create(event_id=begun.id, kind=InboxKind.STARTED, payload=begun.payload())
-    UsageInbox.objects.create(
-        event_id=begun.id, kind=InboxKind.FINISHED, payload=begun.payload(), failed_reason="no such month"
+    DeadLetter.objects.create(
+        event_id=begun.id,
+        kind="unstorable",
+        payload=begun.payload(),
+        reason="no such month",
+        received_at=days_ago(1),
     )
 
     found = adoption(Period.last(30, today=TODAY))

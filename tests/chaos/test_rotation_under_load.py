@@ -23,6 +23,8 @@ from byok.resolver import get_model_for_tenant
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.fake_provider import ANTHROPIC_CHAT, EMBEDDINGS, MODELS, FakeProvider
 from tests.byok.own_process import start, wait_until
+from tests.chaos.tally import Tally
+from tests.usage.test_ingest import ROLLUP, SUMS, rows_of
 from usage import ingest
 from usage.models import AIUsage
 
@@ -119,7 +121,10 @@ def answer(request: httpx2.Request) -> httpx2.Response:
 
 @pytest.mark.django_db(transaction=True)
 def test_no_call_fails_while_keys_are_rotated_and_the_command_is_killed(
-    settings: Settings, fake: FakeProvider, record_property: Callable[[str, object], None]
+    settings: Settings,
+    fake: FakeProvider,
+    record_property: Callable[[str, object], None],
+    counted: Callable[[Tally], None],
 ) -> None:
     settings.ENCRYPTION_SECRET, settings.ENCRYPTION_SECRET_PREVIOUS = OLD, []
     calls = Calls(save_keys())
@@ -160,6 +165,10 @@ def test_no_call_fails_while_keys_are_rotated_and_the_command_is_killed(
     while ingest.drain().taken:
         pass
     assert AIUsage.objects.filter(success=True).count() == AIUsage.objects.count() == count
+    ids = AIUsage.objects.values("id").distinct().count()
+    sent = len(fake.sent)
+    is_equal = rows_of(ROLLUP) == rows_of(SUMS)
+    counted(Tally("rotation of keys under load", sent, count, max(count - ids, count - sent, 0), sent - ids, is_equal))
 
     settings.ENCRYPTION_SECRET_PREVIOUS = []
     inventory = take_inventory()

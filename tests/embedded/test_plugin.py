@@ -16,14 +16,14 @@ from tests import servers
 
 
 def test_what_a_killed_run_left_is_removed_and_a_running_one_is_not(tmp_path: Path) -> None:
-    running = servers._new_state(tmp_path)
-    killed = servers._new_state(tmp_path)
+    running = servers.new_state(tmp_path)
+    killed = servers.new_state(tmp_path)
     sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
     orphan = subprocess.Popen(sleep, env={**os.environ, MARKER_NAME: killed.marker})
     other = subprocess.Popen(sleep, env={**os.environ, MARKER_NAME: running.marker})
     try:
         killed.close()
-        fresh = servers._new_state(tmp_path)
+        fresh = servers.new_state(tmp_path)
         assert not killed.path.exists()
         assert orphan.wait(timeout=10) != 0
         assert running.path.exists()
@@ -39,7 +39,7 @@ def test_what_a_killed_run_left_is_removed_and_a_running_one_is_not(tmp_path: Pa
 
 def test_a_place_that_cannot_be_written_ends_the_run_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CannotStart, match="set LEADAGENT_STATE_DIR to one that can"):
-        servers._new_state(Path("/proc/nowhere/test"))
+        servers.new_state(Path("/proc/nowhere/test"))
 
 
 @pytest.mark.django_db

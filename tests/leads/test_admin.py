@@ -54,5 +54,5 @@ def test_the_filter_by_error_code_names_every_link(support: Client) -> None:
 def test_pages_of_the_admin_have_the_products_icon_and_plain_names(support: Client) -> None:
     page = support.get("/admin/").content.decode()
     assert '<link rel="icon" href="/static/img/mark' in page
-    for words in ("Usage inbox", "Sent cost alerts", "API tokens", "Organisations"):
+    for words in ("Usage inbox", "Sent alerts", "API tokens", "Organisations"):
         assert f">{words}</a>" in page, words

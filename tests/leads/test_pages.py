@@ -209,6 +209,29 @@ def test_a_paused_run_says_why_and_only_admins_are_led_to_the_settings(
         assert (f"/o/acme/runs/{run.pk}/resume/" in page) is (person is not viewer)
 
 
+@pytest.mark.parametrize(
+    ("code", "offer", "leads_to"),
+    [
+        ("budget_exhausted", "Open alerts and budgets", "/o/acme/settings/alerts/"),
+        (
+            "quota_exhausted",
+            "Add your own key for unlimited requests",
+            "/o/acme/settings/ai/?provider=openrouter#update",
+        ),
+    ],
+)
+def test_what_is_used_up_comes_with_the_way_to_go_on(
+    admin: Membership, member: Membership, signed_in: SignIn, code: str, offer: str, leads_to: str
+) -> None:
+    run = run_for(LeadFactory(organization=admin.organization), done=1)
+    fail_step(claimed(run), StepFailure(code, "Used up for this month.", permanent=True, needs_admin=True))
+
+    page = page_of(signed_in(admin), run.lead)
+    assert (offer in page, f'href="{leads_to}"' in page) == (True, True)
+    assert f"/o/acme/runs/{run.pk}/resume/" in page
+    assert offer not in page_of(signed_in(member), run.lead)
+
+
 def test_what_strangers_wrote_is_text(viewer: Membership, signed_in: SignIn) -> None:
     lead = LeadFactory(organization=viewer.organization, name="<b>Bold</b>", message="<script>alert(1)</script>")
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.test import Client
@@ -17,6 +16,7 @@ from pytest_django.live_server_helper import LiveServer
 from leadagent.tenants.models import Membership, Role
 from tests import chromium
 from tests.factories import MembershipFactory, OrganizationFactory
+from tests.page_rules import hold_to_the_rules, settle
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,9 @@ class Visit:
 
     def hold_to_the_rules(self, name: str) -> None:
         """A screenshot for people; for us: axe finds nothing, nothing sticks out sideways, the console is silent."""
-        # Colours that fade in would be measured half way.
-        self.page.evaluate(
-            """() => Promise.allSettled(document.getAnimations()
-                .filter((a) => a.effect.getTiming().iterations !== Infinity).map((a) => a.finished))"""
-        )
+        settle(self.page)
         self.page.screenshot(path=self.screenshots / f"{name}.png", full_page=True)
-        found = Axe().run(self.page)
-        assert found.violations_count == 0, found.generate_report()
-        width = self.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-        assert width[0] <= width[1], f"{name} is {width[0]} px wide in a window of {width[1]} px"
+        hold_to_the_rules(self.page, name)
         assert self.console == [], f"{name}: the console is not silent"
 
 

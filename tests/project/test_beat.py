@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
@@ -121,7 +121,8 @@ def installation(
     monkeypatch.setattr("byok.rechecking.test_ai_connection", asked)
     nudged: list[Any] = []
     monkeypatch.setattr(lead_tasks, "_tell", lambda task, *row_id, **_: nudged.append((task.name, row_id)))
-    ensure_partitions([LAST_YEAR.date(), (NOW - timedelta(days=1)).date(), NOW.date()])
+    settings.USAGE_RETENTION_MONTHS = 24
+    ensure_partitions([date(2027, 1, 1), LAST_YEAR.date(), (NOW - timedelta(days=1)).date(), NOW.date()])
 
     with time_machine.travel(LAST_YEAR, tick=False):
         UserFactory(email="root@leadagent.test", is_staff=True, is_superuser=True)
@@ -139,6 +140,9 @@ def installation(
         save_cost_alert(replaced, CostAlertChoice(True, Decimal("0.00001"), "costs@replaced.test"))
         credential = ProviderCredential.objects.get(organization=replaced)
         store(finished(replaced, at=NOW), finished(replaced, at=NOW - timedelta(days=1), credential_id=credential.pk))
+        # Of a provider that cannot be asked afterwards.
+        lost_answer = {"success": False, "estimated_cost": None, "provider_request_id": "chatcmpl-1"}
+        store(finished(replaced, at=NOW, **lost_answer))
         record(finished(replaced, at=NOW))
         lost = started(replaced, at=LAST_YEAR)
         record(lost)

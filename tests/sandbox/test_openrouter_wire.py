@@ -176,6 +176,24 @@ def test_a_cancelled_stream_is_billed_up_to_its_end(sandbox: Sandbox, new_key: N
     assert found["total_cost"] == tokens(LEAD) * INPUT + line["usage"]["output_tokens"] * OUTPUT
 
 
+def test_a_generation_is_named_in_a_header_too(sandbox: Sandbox, key: str) -> None:
+    answer = sandbox.http.post(
+        f"{sandbox.openrouter_url}/chat/completions",
+        json={"model": MODEL, "messages": [{"role": "user", "content": LEAD}]},
+        headers={"authorization": f"Bearer {key}"},
+    )
+    assert answer.headers["x-generation-id"] == answer.json()["id"]
+
+
+def test_a_generation_paid_upstream_tells_both_parts(sandbox: Sandbox, new_key: NewKey) -> None:
+    key = new_key("openrouter", "ownupstream")
+    made = _post(sandbox, key)
+    found = json.loads(_generation(sandbox, key, made["id"]).text, parse_float=Decimal)["data"]
+    assert found["is_byok"] is True
+    assert found["total_cost"] == made["usage"]["cost"]
+    assert found["upstream_inference_cost"] == made["usage"]["cost_details"]["upstream_inference_cost"]
+
+
 def test_embeddings_cost_what_their_tokens_cost(sandbox: Sandbox, key: str) -> None:
     answer = sandbox.http.post(
         f"{sandbox.openrouter_url}/embeddings",

@@ -30,7 +30,7 @@ from leadagent.tenants.models import ApiToken, Organization, Role, User
 from tests.byok.catalog_rows import add_model
 from tests.factories import MembershipFactory, OrganizationFactory, UserFactory
 from usage.events import event_id_at
-from usage.models import AIUsage, CostAlert, UsageDaily, UsageExport
+from usage.models import AIUsage, AlertDelivery, AlertSent, AlertSettings, Budget, CostAlert, UsageDaily, UsageExport
 
 SEPARATOR = " ¦ "
 
@@ -204,6 +204,11 @@ def _usage(tenant: HostileTenant, payload: str) -> None:
         id=event_id_at(now), created_at=now, success=False, error_code=payload[:40], error_message=payload,
         provider_request_id=payload, price_version=payload[:60], **facts,
     )  # fmt: skip
+    alert = AlertSent.objects.create(organization=tenant.organization, month=now.date().replace(day=1))
+    tenant.poison(alert, payload)
+    tenant.poison(AlertDelivery.objects.create(alert=alert, channel="email", state="failed"), payload)
+    tenant.poison(AlertSettings.objects.create(organization=tenant.organization), payload)
+    tenant.poison(Budget.objects.create(organization=tenant.organization, operation="x", soft=1, hard=2), payload)
     for days in range(3):
         UsageDaily.objects.create(day=now.date() - timedelta(days=days), requests=1, successes=0, **facts)
 

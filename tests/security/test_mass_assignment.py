@@ -1,6 +1,7 @@
 """Forms and calls set what they show, and nothing else: whatever a request names beside."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -152,6 +153,19 @@ def test_a_model_of_the_catalog(client: Client, organization: Organization, monk
     assert (config.provider, config.chat_model, config.usage_tracking) == ("openai", "gpt-5", False)
     assert organization.credentials.get().sealed_key == row.sealed_key
     assert other.ai_config.chat_model == "gpt-4o"
+    assert anything_smuggled() == []
+
+
+def test_alerts_and_budgets(client: Client, organization: Organization) -> None:
+    other = OrganizationFactory()
+    where = reverse("usage:alerts", args=[organization.slug])
+    hidden = {"sealed": "v1:evil:evil:evil", "taken": "0", "month": "2001-01-01", "state": "sent", "operation": "evil"}
+    fields = {"hard_all": "5", "soft_evil": "1", "webhook_url": "https://hooks.example.com/x"}
+    assert client.post(where, {**SMUGGLED, **hidden, "organization": other.pk, **fields}).status_code == 200
+    assert [(row.operation, row.hard) for row in organization.budgets.all()] == [("", Decimal(5))]
+    assert not other.budgets.exists()
+    assert not other.alert_secrets.exists()
+    assert organization.alert_secrets.get().sealed.startswith("v1:")
     assert anything_smuggled() == []
 
 

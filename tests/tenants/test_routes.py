@@ -25,6 +25,7 @@ OPEN_PARTS = {
 OPEN_NAMES = {
     "healthz": "liveness",
     "readyz": "readiness",
+    "metrics": "whoever brings METRICS_TOKEN, see tests/usage/test_backlog.py",
     "home": "front page; signed in it leads on",
     "tenants:create": "any signed-in person",
     "tenants:organizations": "any signed-in person, their own only",

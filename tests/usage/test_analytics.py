@@ -59,12 +59,12 @@ def test_totals_of_a_half_open_period(used: Organization) -> None:
 
 def test_by_operation_and_by_model(used: Organization) -> None:
     by_operation = get_usage_by_operation(used, *NOVEMBER)
-    assert [(group.label, group.requests, group.cost) for group in by_operation] == [
+    assert [(group.operation, group.requests, group.cost) for group in by_operation] == [
         ("research", 2, Decimal(2)),
         ("qualification", 3, Decimal("0.75")),
     ]
     by_model = get_model_distribution(used, *NOVEMBER)
-    assert [(group.label, group.requests) for group in by_model] == [("gpt-5", 3), ("gpt-4o-mini", 2)]
+    assert [(group.model, group.requests) for group in by_model] == [("gpt-5", 3), ("gpt-4o-mini", 2)]
     stats = get_ai_usage_stats(used, *NOVEMBER)
     assert (stats.by_operation, stats.by_model) == (by_operation, by_model)
 

@@ -18,13 +18,13 @@ from leadagent.tenants.models import Organization
 from tests.factories import OrganizationFactory
 from tests.usage.factories import AT, finished, record, started, store
 from usage import ingest
-from usage.models import AIUsage, UsageDaily, UsageInbox
+from usage.models import AIUsage, DeadLetter, UnsettledCall, UsageDaily, UsageInbox
 from usage.tasks import drain_inbox, reconcile
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
 
 # Written apart from the code under test, on purpose.
-_SUMS = """
+SUMS = """
 SELECT organization_id, (created_at AT TIME ZONE 'UTC')::date, operation, provider, model, key_owner,
  count(*), sum(CASE WHEN success THEN 1 ELSE 0 END), sum(input_tokens), sum(cached_input_tokens),
  sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens), sum(total_tokens),
@@ -33,7 +33,7 @@ SELECT organization_id, (created_at AT TIME ZONE 'UTC')::date, operation, provid
  sum(CASE WHEN actual_cost IS NULL AND estimated_cost IS NULL THEN 1 ELSE 0 END), sum(coalesce(duration_ms, 0))
 FROM usage_aiusage GROUP BY 1, 2, 3, 4, 5, 6
 """
-_ROLLUP = """
+ROLLUP = """
 SELECT organization_id, day, operation, provider, model, key_owner, requests, successes, input_tokens,
  cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, total_tokens, actual_cost, estimated_cost,
  unpriced_requests, duration_ms FROM usage_usagedaily WHERE requests <> 0
@@ -47,7 +47,7 @@ def rows_of(sql: str) -> list[tuple[Any, ...]]:
 
 
 def assert_rollup_equals_events() -> None:
-    assert rows_of(_ROLLUP) == rows_of(_SUMS)
+    assert rows_of(ROLLUP) == rows_of(SUMS)
 
 
 def random_events(organizations: list[Organization], count: int, *, seed: int) -> list[Any]:
@@ -107,7 +107,13 @@ def test_other_figures_under_the_same_id_are_a_loud_conflict(
     assert row.output_tokens == 5
     assert str(first.id) in caplog.text
     assert "other figures" in caplog.text
+    letter = DeadLetter.objects.get()
+    assert (letter.event_id, letter.kind) == (first.id, "conflict")
+    assert letter.reason == "The first figures stand: output_tokens 5, now 500; total_tokens 15, now 510"
+    assert letter.payload["output_tokens"] == 500
     assert_rollup_equals_events()
+    store(second, second)
+    assert DeadLetter.objects.count() == 1, "however often it comes"
 
 
 def test_a_cost_with_more_digits_than_the_column_is_no_conflict(
@@ -145,9 +151,10 @@ def test_an_event_that_cannot_be_stored_is_put_aside(organization: Organization,
     drained = ingest.drain()
     assert (drained.taken, drained.failed) == (4, 1)
     assert {row.id for row in AIUsage.objects.all()} == {event.id for event in good}
-    aside = UsageInbox.objects.get()
-    assert aside.event_id == bad.id
-    assert aside.failed_reason
+    assert not UsageInbox.objects.exists()
+    aside = DeadLetter.objects.get()
+    assert (aside.event_id, aside.kind, aside.payload) == (bad.id, "unstorable", bad.payload() | damage)
+    assert aside.reason
     assert ingest.drain() == ingest.Drained(taken=0)
     assert_rollup_equals_events()
 
@@ -297,7 +304,8 @@ def test_a_lost_connection_puts_no_event_aside(organization: Organization, monke
     monkeypatch.setattr(ingest, "_store", lost)
     with pytest.raises(OperationalError):
         ingest.drain()
-    assert not UsageInbox.objects.exclude(failed_reason="").exists()
+    assert UsageInbox.objects.count() == 1
+    assert not DeadLetter.objects.exists()
 
 
 def test_an_end_that_cannot_be_stored_leaves_its_call_as_unconfirmed(organization: Organization) -> None:
@@ -309,3 +317,60 @@ def test_an_end_that_cannot_be_stored_leaves_its_call_as_unconfirmed(organizatio
     assert ingest.reconcile() == 1
     ingest.drain()
     assert AIUsage.objects.get().state == "unreconciled"
+
+
+def test_the_name_that_the_provider_gave_stays_with_a_call_that_was_cut_off(organization: Organization) -> None:
+    event = finished(organization)
+    record(started(organization, id=event.id))
+    UsageInbox.objects.create(event_id=event.id, kind="answered", payload={"provider_request_id": "gen-1"})
+    UsageInbox.objects.update(received_at=datetime(2026, 1, 1, tzinfo=UTC))
+    assert ingest.reconcile() == 1
+    assert ingest.drain().taken == 1
+    row = AIUsage.objects.get()
+    assert (row.state, row.provider_request_id, row.cost) == ("unreconciled", "gen-1", None)
+    assert not UsageInbox.objects.exists()
+
+
+def test_a_name_that_came_after_the_end_is_swept(organization: Organization) -> None:
+    event = finished(organization)
+    store(event)
+    UsageInbox.objects.create(event_id=event.id, kind="answered", payload={"provider_request_id": "gen-1"})
+    assert ingest.reconcile() == 0
+    assert UsageInbox.objects.count() == 1, "its end may still come"
+    UsageInbox.objects.update(received_at=datetime(2026, 1, 1, tzinfo=UTC))
+    ingest.reconcile()
+    assert not UsageInbox.objects.exists()
+
+
+def test_a_start_that_its_end_has_overtaken_is_swept(organization: Organization) -> None:
+    event = finished(organization)
+    store(event)
+    record(started(organization, id=event.id), started(organization))
+    damaged = UsageInbox.objects.latest("seq")
+    damaged.payload["created_at"] = "yesterday"
+    damaged.save(update_fields=["payload"])
+    assert ingest.reconcile() == 0
+    assert UsageInbox.objects.get() == damaged
+    assert AIUsage.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_asked"),
+    [
+        ({"success": False, "error_code": "stream_cut"}, True),
+        ({"success": False, "error_code": "timeout", "http_status": None}, True),
+        ({"success": False, "error_code": "stream_cut", "provider_request_id": ""}, False),
+        # Refused, or known: nothing to ask.
+        ({"success": False, "estimated_cost": Decimal(0), "http_status": 429}, False),
+        ({"success": False, "actual_cost": Decimal("0.1")}, False),
+        # Whole, with a model whose price is not known: the provider said all it says.
+        ({"success": True}, False),
+    ],
+    ids=str,
+)
+def test_what_was_lost_on_the_way_back_is_noted_to_be_asked_for(
+    organization: Organization, fields: dict[str, Any], is_asked: bool
+) -> None:
+    store(finished(organization, **{"provider_request_id": "gen-1", "estimated_cost": None} | fields))
+    noted = list(UnsettledCall.objects.values_list("usage_id", "provider_request_id", "organization_id"))
+    assert noted == ([(AIUsage.objects.get().id, "gen-1", organization.pk)] if is_asked else [])

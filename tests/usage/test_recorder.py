@@ -2,15 +2,18 @@
 
 import json
 import logging
+import resource
+import signal
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from pytest_django import Settings
 
 from leadagent.tenants.models import Organization
-from tests.usage.factories import finished, record, started, store
+from tests.usage.factories import AT, finished, record, started, store
 from tests.usage.one_connection import lead_over_test_connection, put_postgresql_away
-from usage import durable, ingest, spool
+from usage import durable, held, ingest, spool
 from usage.models import AIUsage, UsageInbox
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
@@ -54,8 +57,7 @@ def test_new_events_are_kept_while_old_ones_are_replayed(
 ) -> None:
     put_postgresql_away(monkeypatch)
     record(finished(organization))
-    taken = spool.take()
-    assert taken is not None
+    assert spool.take() is not None
     record(finished(organization))
     assert len(spool_file.read_bytes().splitlines()) == 1
     ingest.drain()
@@ -104,23 +106,75 @@ def test_an_entry_that_postgresql_refuses_does_not_hold_up_the_others(
     assert [entry["event_id"] for entry in kept] == [str(bad.id)]
 
 
-def test_a_full_spool_is_told_and_the_call_goes_on(
-    organization: Organization, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_what_a_full_spool_cannot_take_is_held_until_postgresql_is_back(
+    organization: Organization, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = finished(organization), finished(organization)
+    put_postgresql_away(monkeypatch)
+    record(first)
+    settings.USAGE_SPOOL_MAX_BYTES = spool.spooled().bytes + 10
+    record(second)
+    assert held.held() == 1
+    told = [entry.message for entry in caplog.records if entry.levelno == logging.ERROR]
+    assert [str(second.id) in text for text in told] == [True, True]
+    assert "full" in told[0]
+    assert "memory only" in told[1]
+    assert held.store_held() == 1, "neither takes it yet"
+    lead_over_test_connection(monkeypatch)
+    assert held.store_held() == 0
+    ingest.drain()
+    assert {row.id for row in AIUsage.objects.all()} == {first.id, second.id}
+
+
+def test_what_is_held_goes_to_the_disk_once_that_has_room(
+    organization: Organization, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_postgresql_away(monkeypatch)
-    monkeypatch.setattr(spool, "MAX_BYTES", 100)
+    settings.USAGE_SPOOL_MAX_BYTES = 0
     record(finished(organization), finished(organization))
-    assert "full" in caplog.text
-    assert [entry.levelno for entry in caplog.records if "is lost" in entry.message] == [logging.ERROR]
+    assert held.held() == 2
+    settings.USAGE_SPOOL_MAX_BYTES = 100_000
+    assert held.store_held() == 0
+    assert ingest.replay_spool() == 2
 
 
-def test_a_disk_that_cannot_be_written_is_told_and_the_call_goes_on(
+def test_memory_is_bounded_too_and_a_loss_is_told(
     organization: Organization, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     put_postgresql_away(monkeypatch)
     settings.USAGE_SPOOL_DIR = "/proc/nowhere"
-    record(finished(organization))
+    monkeypatch.setattr(held, "MAX_EVENTS", 2)
+    events = [finished(organization) for _ in range(3)]
+    record(*events)
+    assert held.held() == 2
     assert "cannot be written" in caplog.text
+    lost = [entry.message for entry in caplog.records if "is lost" in entry.message]
+    assert [str(events[2].id) in text for text in lost] == [True]
+
+
+def test_what_waits_on_the_disk_can_be_told(
+    organization: Organization, spool_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert spool.spooled() == spool.Spooled()
+    put_postgresql_away(monkeypatch)
+    record(finished(organization, at=AT), finished(organization, at=AT + timedelta(hours=1)))
+    waiting = spool.spooled()
+    assert waiting.bytes == spool_file.stat().st_size
+    assert waiting.oldest == AT
+    assert spool.take() is not None
+    assert spool.spooled() == waiting, "what is being brought back is not there yet"
+
+
+def test_a_large_spool_comes_back_in_pieces(
+    organization: Organization, spool_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "_BLOCK", 2)
+    put_postgresql_away(monkeypatch)
+    record(*(finished(organization) for _ in range(5)))
+    taken = spool.take()
+    assert taken is not None
+    assert [len(block) for block in spool.entries(taken)] == [2, 2, 1]
+    assert ingest.replay_spool() == 5
 
 
 def test_any_other_failure_is_kept_too(
@@ -181,3 +235,24 @@ def test_a_line_that_is_no_event_blocks_nobody(organization: Organization, spool
     assert ingest.replay_spool() == 0
     assert not spool_file.exists()
     assert spool_file.with_suffix(".rejected").read_bytes().splitlines() == [b"7", b"[]", b"{}"]
+
+
+def test_a_disk_that_takes_half_a_line_keeps_none_of_it(
+    organization: Organization, spool_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its half would be taken for a damaged event, and somebody would have to look at it."""
+    put_postgresql_away(monkeypatch)
+    record(finished(organization))
+    full = spool_file.stat().st_size + 40
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignoring = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (full, before[1]))
+    try:
+        record(finished(organization))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignoring)
+    assert len(spool_file.read_bytes().splitlines()) == 1
+    assert held.store_held() == 0
+    assert ingest.replay_spool() == 2
+    assert not spool_file.with_suffix(".rejected").exists()

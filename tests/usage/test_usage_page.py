@@ -56,7 +56,7 @@ def test_rows_and_totals_of_this_organisation_only(organization: Organization, a
     assert "stream_cut" in page
     assert "Not confirmed" in page
     assert "unknown" in page
-    assert "2 without a known price" in page
+    assert "2 calls of unknown cost" in page
     assert reverse("leads:detail", args=[organization.slug, lead]) in page
     assert "gpt-foreign" not in page
     assert "777" not in page

@@ -33,6 +33,26 @@ def rate(price: Decimal | None) -> str:
 
 
 @register.filter
+def cents(amount: Decimal) -> Decimal:
+    """A sum that is not known any better: to the cent, or to two digits that matter."""
+    return round(amount, max(2, 1 - amount.adjusted()) if amount else 2)
+
+
+@register.filter
+def percent(share: Decimal | None) -> str:
+    """A share of 1: `97%`, `0.4%`, `99.8%`. Only all is `100%` and only nothing is `0%`; None as `unknown`."""
+    if share is None:
+        return UNKNOWN
+    hundredths = share * 100
+    whole = round(hundredths)
+    if whole == hundredths or 1 <= hundredths <= 99:
+        return f"{whole}%"
+    if hundredths < 1:
+        return f"{hundredths:.1f}%" if hundredths >= Decimal("0.1") else "<0.1%"
+    return f"{hundredths:.1f}%" if hundredths <= Decimal("99.9") else ">99.9%"
+
+
+@register.filter
 def seconds(milliseconds: int | None) -> str:
     """A duration for people: `820 ms`, `4.2 s`, `3 min 12 s`."""
     if milliseconds is None:

@@ -1,0 +1,1 @@
+"""The usage pages of an organisation, one module per page."""

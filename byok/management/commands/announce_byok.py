@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import URLValidator
 
 from byok.announcing import State, announce_byok
-from byok.management.progress import Progress
+from leadagent.progress import Progress
 from leadagent.tenants.models import Organization
 
 

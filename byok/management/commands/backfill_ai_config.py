@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from byok.backfill import BATCH, backfill_ai_config, count_without_config
-from byok.management.progress import Progress
+from leadagent.progress import Progress
 
 
 class Command(BaseCommand):

@@ -16,9 +16,9 @@ from django.db import InterfaceError, OperationalError
 from byok.first_admins import DamagedList, invite_first_admin, read_admins
 from byok.importing import Outcome, State, TenantImport
 from byok.legacy import InvalidLegacySecret, parse_legacy_secret
-from byok.management.progress import Progress
 from byok.tenant_file import DamagedFile, read_array
 from leadagent.logs import scrub
+from leadagent.progress import Progress
 from leadagent.tenants.models import Invitation, Organization
 
 _HELP = """\

@@ -10,11 +10,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from byok.alert_secrets import rewrap_alert_secrets
 from byok.key_inventory import KeyInventory, take_inventory
-from byok.management.progress import Progress
 from byok.rotation import Progress as Rotated
 from byok.rotation import rotate
 from byok.secret_age import current_secret_since, is_old, note_current_secret
+from leadagent.progress import Progress
 from leadagent.tenants.models import Organization
 
 # More are counted, not named.
@@ -55,6 +56,12 @@ class Command(BaseCommand):
                 should_stop=lambda: bool(stopped),
             )
         progress.clear()
+        if not dry_run and not stopped:
+            rewrapped, unopened = rewrap_alert_secrets()
+            if rewrapped or unopened:
+                self.stdout.write(
+                    f"Secrets of alert channels: {rewrapped:,} rewrapped, {unopened:,} failed (save the channel again)"
+                )
         self._name_failures(done)
         self._sum_up(before, done, dry_run=dry_run)
         if dry_run:

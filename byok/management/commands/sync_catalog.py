@@ -10,8 +10,8 @@ from byok.catalog.own_models import sync_own_models
 from byok.catalog.packaged import read_packaged
 from byok.catalog.syncing import sync_openrouter
 from byok.config import byok_allowed
-from byok.management.progress import Progress
 from byok.models import CatalogSync, ProviderCredential, SyncOutcome
+from leadagent.progress import Progress
 
 _SOURCES = ("packaged", "openrouter", "openai")
 

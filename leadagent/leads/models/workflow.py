@@ -102,6 +102,17 @@ class WorkflowRun(models.Model):
                 condition=Q(status__in=[status.value for status in ACTIVE]),
                 name="run_active",
             ),
+            # Two counts of the usage page.
+            models.Index(
+                fields=["organization", "created_at"],
+                condition=Q(category=Category.QUALIFIED.value),
+                name="run_qualified",
+            ),
+            models.Index(
+                fields=["organization", "finished_at"],
+                condition=Q(finished_at__isnull=False),
+                name="run_over",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -115,8 +115,19 @@ def _about_run(request: HtmxHttpRequest, progress: Progress, form: DraftForm | N
         "draft_form": form if may_edit else None,
         # The text of someone whose draft was decided on by another person meanwhile.
         "unsaved": form if form is not None and not may_edit else None,
-        "mend_url": reverse("byok:settings", args=[request.organization.slug]) if mends else "",
+        **(_way_out(progress.run.error_code, request.organization.slug) if mends else {}),
     }
+
+
+def _way_out(error_code: str, org: str) -> dict[str, str]:
+    """Where an admin mends what stopped a run: its words and its address."""
+    if error_code == "budget_exhausted":
+        return {"mend_action": "Open alerts and budgets", "mend_url": reverse("usage:alerts", args=[org])}
+    settings_url = reverse("byok:settings", args=[org])
+    if error_code == "quota_exhausted":
+        offer = "Add your own key for unlimited requests"
+        return {"mend_action": offer, "mend_url": f"{settings_url}?provider=openrouter#update"}
+    return {"mend_action": "Open the AI settings", "mend_url": settings_url}
 
 
 def _actions(request: HtmxHttpRequest, lead: Lead, progress: Progress | None) -> dict[str, str]:
