@@ -35,8 +35,10 @@ from byok.models import (
 )
 from byok.providers import REGISTRY
 from leadagent.tenants.models import Organization, Role, User
+from usage.alerts import tell_channels
 from usage.analytics import last_days
 from usage.models import KeyOwner, UsageDaily
+from usage.templatetags.usage_format import money
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +68,23 @@ class ToldChange:
             return ""
         return f"{(self.cost_after - self.cost_before) / self.cost_before:+.0%}".replace("%", " %")
 
+    @property
+    def sentence(self) -> str:
+        """For channels that take plain text."""
+        model = f"{self.model_id} ({self.provider})"
+        match self.kind:
+            case ChangeKind.REPRICED if self.requests:
+                cost = f"{money(self.cost_before)} before, {money(self.cost_after)} now"
+                return f"{model} has a new price: your last {DAYS} days cost {cost}."
+            case ChangeKind.REPRICED:
+                return f"{model} has a new price."
+            case ChangeKind.RETIRED:
+                last = f" on {self.retired_on.day} {self.retired_on:%B %Y}" if self.retired_on else ""
+                instead = f"; {self.successor} takes its place" if self.successor else ""
+                return f"{model} ends{last}{instead}."
+            case _:
+                return f"{model} is no longer listed."
+
 
 def tell_of_changes() -> int:
     """Write the digests that are due and mail them; returns how many mails went out. Safe to run twice."""
@@ -86,6 +105,22 @@ def _take_changes() -> None:
             if byok_allowed(organization):
                 digest = CatalogDigest.objects.create(organization=organization)
                 digest.changes.set(of_organization)
+                _tell_channels(digest)
+
+
+def _tell_channels(digest: CatalogDigest) -> None:
+    """The same to Slack and the webhook; the admins' mails follow."""
+    tell_channels(
+        digest.organization,
+        kind="catalog_change",
+        key=f"catalog_change:{digest.pk}",
+        title=_title(digest.organization),
+        text=" ".join(line.sentence for line in lines_of(digest)),
+    )
+
+
+def _title(organization: Organization) -> str:
+    return f"{organization.name}: changes to AI models that you use"
 
 
 def _affected(changes: list[CatalogChange]) -> dict[int, list[CatalogChange]]:
@@ -224,7 +259,7 @@ def _mail(digest: CatalogDigest, lines: list[ToldChange], admin: User) -> None:
     }
     mail = EmailMultiAlternatives(
         # Names must not break out of a header.
-        subject=" ".join(f"{organization.name}: changes to AI models that you use".split()),
+        subject=" ".join(_title(organization).split()),
         body=render_to_string("byok/email/catalog_changes.txt", context),
         to=[admin.email],
         # The same for every try: a mail server that took it twice shows it once.

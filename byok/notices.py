@@ -27,9 +27,7 @@ from byok.providers import REGISTRY
 from leadagent.tenants import audit
 from leadagent.tenants.audit_models import AuditEvent
 from leadagent.tenants.models import Role, User
-from usage.alert_channels import channels_of
-from usage.alerts import raise_alert
-from usage.models import AlertChannel
+from usage.alerts import tell_channels
 
 logger = logging.getLogger(__name__)
 
@@ -92,19 +90,13 @@ def _claim(seen: ProviderCredential, claimed_at: datetime) -> ProviderCredential
 
 
 def _tell_channels(credential: ProviderCredential) -> None:
-    """To Slack and the webhook, where the organisation has them: the admins' mails are ours."""
-    organization = credential.organization
-    if channels_of(organization) == [AlertChannel.EMAIL]:
-        return
     assert credential.refused_since is not None
-    happened = _happened(credential)
-    raise_alert(
-        organization,
+    tell_channels(
+        credential.organization,
         kind="key_refused",
         key=f"key_refused:{credential.pk}:{credential.refused_since.timestamp() * 1000:.0f}",
-        title=f"{organization.name}: {happened}",
+        title=f"{credential.organization.name}: {_happened(credential)}",
         text=f"It ends in {credential.last4}. Calls with it fail until an admin saves another key in the AI settings.",
-        without=[AlertChannel.EMAIL],
     )
 
 

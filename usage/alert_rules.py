@@ -13,13 +13,13 @@ from decimal import Decimal
 from django.db.models import Count, F, Q, Sum
 
 from leadagent.tenants.models import Organization
-from usage.analytics import current_month
+from usage.analytics import UsageTotals, current_month
+from usage.forecast import days_needed, forecast_month
 from usage.models import AIUsage, AlertSettings, Budget, BudgetMonth, CostAlert, UsageDaily
-from usage.templatetags.usage_format import money, operation_label
+from usage.period import current_day
+from usage.templatetags.usage_format import cents, money, operation_label
 
 LEVELS = (100, 80, 50)
-# A forecast from fewer complete days says little.
-FORECAST_FROM_DAYS = 3
 SPIKE_FAILURES = 20
 SPIKE_SHARE = Decimal("0.5")
 
@@ -45,22 +45,27 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class _Spent:
     total: Decimal
-    complete_days: Decimal
     by_operation: dict[str, Decimal]
 
 
 def findings(organization_ids: Iterable[int] | None = None) -> Iterator[Finding]:
     """What is due for the organisations that want to be told anything; of these only the given ones."""
-    wanted = Organization.objects.filter(
-        Q(cost_alert__enabled=True) | Q(budgets__isnull=False) | Q(alert_settings__isnull=False)
-    ).distinct()
+    wanted = Organization.objects.filter(Q(cost_alert__enabled=True) | Q(budgets__isnull=False)).distinct()
     if organization_ids is not None:
         wanted = wanted.filter(pk__in=list(organization_ids))
-    organizations = {row.pk: row for row in wanted}
+    yield from _of_sums({row.pk: row for row in wanted})
+    yield from _error_spikes(organization_ids)
+
+
+def _of_sums(organizations: dict[int, Organization]) -> Iterator[Finding]:
     if not organizations:
         return
-    spent = _spent(organizations)
-    extras = {row.organization_id: row for row in AlertSettings.objects.filter(organization__in=organizations)}
+    spent, days = _spent(organizations), _days(organizations)
+    quiet = set(
+        AlertSettings.objects.filter(organization__in=organizations, forecast=False).values_list(
+            "organization_id", flat=True
+        )
+    )
     for alert in CostAlert.objects.filter(
         organization__in=organizations, enabled=True, monthly_threshold__isnull=False
     ):
@@ -70,31 +75,48 @@ def findings(organization_ids: Iterable[int] | None = None) -> Iterator[Finding]
         if of_month is None:
             continue
         yield from _sum_reached(organization, alert.monthly_threshold, of_month.total)
-        extra = extras.get(organization.pk)
-        if extra is None or extra.forecast:
-            yield from _forecast(organization, alert.monthly_threshold, of_month)
+        if organization.pk not in quiet:
+            yield from _forecast(organization, alert.monthly_threshold, of_month, days[organization.pk])
     yield from _budgets(organizations, spent)
-    yield from _error_spikes({pk: organizations[pk] for pk, row in extras.items() if row.error_spike})
 
 
 def _spent(organizations: Iterable[int]) -> dict[int, _Spent]:
     start, end = current_month()
-    today = datetime.now(UTC).date()
     found: dict[int, _Spent] = {}
     rows = (
         UsageDaily.objects.filter(organization__in=list(organizations), day__gte=start, day__lt=end)
         .values("organization_id", "operation")
-        .annotate(
-            known=Sum(F("actual_cost") + F("estimated_cost")),
-            complete=Sum(F("actual_cost") + F("estimated_cost"), filter=Q(day__lt=today)),
-        )
+        .annotate(known=Sum(F("actual_cost") + F("estimated_cost")))
     )
     for row in rows:
-        before = found.get(row["organization_id"], _Spent(Decimal(0), Decimal(0), {}))
+        before = found.get(row["organization_id"], _Spent(Decimal(0), {}))
         found[row["organization_id"]] = _Spent(
-            before.total + row["known"],
-            before.complete_days + (row["complete"] or 0),
-            {**before.by_operation, row["operation"]: row["known"]},
+            before.total + row["known"], {**before.by_operation, row["operation"]: row["known"]}
+        )
+    return found
+
+
+def _days(organizations: Iterable[int]) -> dict[int, list[UsageTotals]]:
+    """Of each organisation the days that a forecast wants."""
+    start, end = days_needed(current_day())
+    found: dict[int, list[UsageTotals]] = {organization_id: [] for organization_id in organizations}
+    rows = (
+        UsageDaily.objects.filter(organization__in=list(found), day__gte=start, day__lt=end)
+        .values("organization_id", "day")
+        .annotate(
+            actual=Sum("actual_cost"), estimated=Sum("estimated_cost"), calls=Sum("requests"),
+            unknown=Sum("unpriced_requests"),
+        )
+    )  # fmt: skip
+    for row in rows:
+        found[row["organization_id"]].append(
+            UsageTotals(
+                day=row["day"],
+                actual_cost=row["actual"],
+                estimated_cost=row["estimated"],
+                requests=row["calls"],
+                unpriced_requests=row["unknown"],
+            )
         )
     return found
 
@@ -115,19 +137,17 @@ def _sum_reached(organization: Organization, threshold: Decimal, cost: Decimal) 
     yield Finding(organization, "threshold", f"threshold:{threshold}", level, title, text, threshold, cost)
 
 
-def _forecast(organization: Organization, threshold: Decimal, spent: _Spent) -> Iterator[Finding]:
-    """A straight line through the complete days of the month."""
-    start, end = current_month()
-    complete = (datetime.now(UTC).date() - start).days
-    if complete < FORECAST_FROM_DAYS or spent.total >= threshold:
-        return
-    expected = spent.complete_days / complete * (end - start).days
-    if expected < threshold:
+def _forecast(
+    organization: Organization, threshold: Decimal, spent: _Spent, days: list[UsageTotals]
+) -> Iterator[Finding]:
+    """The same forecast as on the usage page."""
+    forecast = forecast_month(days, today=current_day())
+    if forecast is None or spent.total >= threshold or forecast.cost < threshold:
         return
     title = f"AI cost of {organization.name} is on course to pass ${threshold:,.2f} this month"
     text = (
-        f"This month so far: {money(spent.total)}. At the pace of its {complete} complete days it will end at about "
-        f"{money(expected)}; your threshold is ${threshold:,.2f}."
+        f"This month so far: {money(spent.total)}. As the last days and weeks were, it will end at about "
+        f"{money(cents(forecast.cost))}; your threshold is ${threshold:,.2f}."
     )
     yield Finding(organization, "forecast", f"forecast:{threshold}", 100, title, text, threshold, spent.total)
 
@@ -140,7 +160,7 @@ def _budgets(organizations: dict[int, Organization], spent: dict[int, _Spent]) -
     }
     for budget in Budget.objects.filter(organization__in=organizations).order_by("organization_id", "operation"):
         organization = organizations[budget.organization_id]
-        of_month = spent.get(organization.pk, _Spent(Decimal(0), Decimal(0), {}))
+        of_month = spent.get(organization.pk, _Spent(Decimal(0), {}))
         cost = of_month.by_operation.get(budget.operation, Decimal(0)) if budget.operation else of_month.total
         what = f" for {operation_label(budget.operation).lower()}" if budget.operation else ""
         if budget.soft and (level := _level(cost, budget.soft)) is not None:
@@ -169,9 +189,23 @@ def _budgets(organizations: dict[int, Organization], spent: dict[int, _Spent]) -
         yield Finding(organization, "hard_budget", series, level, title, text, budget.hard, cost)
 
 
-def _error_spikes(organizations: dict[int, Organization]) -> Iterator[Finding]:
-    """At least 20 failures, and at least half of all calls, within the last hour: told once a day."""
+def _error_spikes(organization_ids: Iterable[int] | None) -> Iterator[Finding]:
+    """At least 20 failures, and at least half of all calls, within the last hour: told once a day.
+
+    To everybody who has not said that they do not want it: nobody sets up an alert for what they do not expect.
+    """
     now = datetime.now(UTC)
+    # The rollup says who can have had so many at all; single calls are read of these alone.
+    suspects = UsageDaily.objects.filter(day__gte=(now - timedelta(hours=1)).date(), requests__gt=F("successes"))
+    if organization_ids is not None:
+        suspects = suspects.filter(organization__in=list(organization_ids))
+    failing = (
+        suspects.values("organization_id")
+        .annotate(failures=Sum(F("requests") - F("successes")))
+        .filter(failures__gte=SPIKE_FAILURES)
+    )
+    wanted = Organization.objects.filter(pk__in=[row["organization_id"] for row in failing])
+    organizations = wanted.exclude(alert_settings__error_spike=False).in_bulk()
     rows = (
         AIUsage.objects.filter(organization__in=organizations, created_at__gte=now - timedelta(hours=1))
         .values("organization_id")

@@ -98,6 +98,12 @@ def raise_alert(
     return alert
 
 
+def tell_channels(organization: Organization, *, kind: str, key: str, title: str, text: str) -> None:
+    """Note an alert for Slack and the webhook, where the organisation has them: somebody else sends the mails."""
+    if channels_of(organization) != [AlertChannel.EMAIL]:
+        raise_alert(organization, kind=kind, key=key, title=title, text=text, without=[AlertChannel.EMAIL])
+
+
 def deliver_waiting(limit: int = 200) -> int:
     """Hand over what waits and is due for a try; returns how many channels took theirs."""
     now = timezone.now()

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import MD5, Cast, Now
 from django.utils import timezone
 
@@ -266,6 +267,10 @@ class UsageDaily(TokenCounts):
                 ],
                 name="usage_daily_key",
             )
+        ]
+        indexes = [
+            # Who has failures today, of all organisations.
+            models.Index(fields=["day"], condition=Q(requests__gt=models.F("successes")), name="usage_daily_failed"),
         ]
 
     def __str__(self) -> str:

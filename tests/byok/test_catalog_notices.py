@@ -16,7 +16,7 @@ from byok.models import CatalogChange, CatalogDigest, CatalogModel, CatalogSync,
 from leadagent.tenants.models import Organization, Role
 from tests.byok.keys import KEYS
 from tests.factories import MembershipFactory, OrganizationFactory
-from usage.models import UsageDaily
+from usage.models import AlertChannel, AlertSecret, AlertSent, UsageDaily
 
 pytestmark = pytest.mark.django_db
 
@@ -221,3 +221,20 @@ def test_popularity_tells_nothing_of_few() -> None:
     UsageDaily.objects.all().delete()
     assert count_popularity() == 1
     assert not CatalogModel.objects.exclude(popularity=0).exists()
+
+
+def test_slack_and_the_webhook_are_told_too_where_there_are_any() -> None:
+    acme = organization_with(slug="acme")
+    organization_with(slug="mails-only")
+    AlertSecret.objects.create(organization=acme, channel=AlertChannel.SLACK, sealed="sealed", last4="abcd")
+    used(acme, input_tokens=9_000_000, output_tokens=1_000_000)
+    change()
+    change(ChangeKind.RETIRED)
+    assert tell_of_changes() == 2
+    alert = AlertSent.objects.get()
+    assert (alert.organization, alert.kind) == (acme, "catalog_change")
+    assert alert.text == (
+        "gpt-4o-mini (OpenAI) has a new price: your last 30 days cost $1.95 before, $3.30 now. "
+        "gpt-4o-mini (OpenAI) ends on 14 January 2027; gpt-6-luna takes its place."
+    )
+    assert [delivery.channel for delivery in alert.deliveries.all()] == [AlertChannel.SLACK]

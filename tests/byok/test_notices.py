@@ -27,6 +27,7 @@ from tests.byok.fake_provider import MODELS, FakeProvider, chat
 from tests.byok.keys import KEYS
 from tests.factories import MembershipFactory, OrganizationFactory
 from tests.usage.factories import finished
+from usage.models import AlertChannel, AlertSecret, AlertSent
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
 
@@ -389,3 +390,16 @@ def test_where_the_free_requests_are_used_up_the_platform_takes_nothing_over(
         "AI work that needs it stops until an admin saves a new one. "
         "The platform's free requests of this month are used up as well."
     )
+
+
+def test_slack_is_told_of_the_same_refusal_once(
+    organization: Organization, admins: list[Membership], credential: ProviderCredential
+) -> None:
+    AlertSecret.objects.create(organization=organization, channel=AlertChannel.SLACK, sealed="sealed", last4="abcd")
+    outcome(credential, "invalid_key")
+    tell_admins()
+    tell_admins()
+    alert = AlertSent.objects.get()
+    assert (alert.kind, alert.title) == ("key_refused", "Acme: OpenRouter refuses the key")
+    assert KEYS["openrouter"][-4:] in alert.text
+    assert [delivery.channel for delivery in alert.deliveries.all()] == [AlertChannel.SLACK]

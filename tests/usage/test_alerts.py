@@ -169,10 +169,8 @@ def test_levels_are_told_as_they_are_reached_and_never_downwards(organization: O
 
 
 @pytest.mark.parametrize(("day", "spent", "is_told"), [(20, "3.2", True), (20, "3.1", False), (3, "2", False)])
-def test_a_forecast_is_a_line_through_the_complete_days(
-    organization: Organization, day: int, spent: str, is_told: bool
-) -> None:
-    """19 complete days of 30: $3.2 end at $5.05, $3.1 at $4.89. Two complete days say nothing."""
+def test_a_forecast_is_that_of_the_usage_page(organization: Organization, day: int, spent: str, is_told: bool) -> None:
+    """19 complete days of 30: $3.2 end at $5.05, $3.1 at $4.89. Two days of history say nothing."""
     choose(organization, "5.00")
     with time_machine.travel(datetime(2026, 11, day, 12, tzinfo=UTC), tick=False):
         spend(organization, spent, day=1)
@@ -197,8 +195,8 @@ def test_budgets_are_told_with_what_happens(organization: Organization) -> None:
 
 def test_many_failures_are_told_once_a_day(organization: Organization) -> None:
     ensure_partitions([NOVEMBER.date()])
-    AlertSettings.objects.create(organization=organization)
     quiet = OrganizationFactory()
+    AlertSettings.objects.create(organization=quiet, error_spike=False)
     store(*[finished(organization, at=NOVEMBER, success=False) for _ in range(19)])
     store(*[finished(quiet, at=NOVEMBER, success=False) for _ in range(30)])
     send_due_alerts()
