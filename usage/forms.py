@@ -53,7 +53,7 @@ class AlertsForm(forms.Form):
     alert_forecast = forms.BooleanField(
         label="Tell us when the month is on course to pass the sum",
         required=False,
-        help_text="A straight line through the month's complete days, from the fourth day on.",
+        help_text="By the forecast of the usage page, which needs a week of history.",
     )
     alert_errors = forms.BooleanField(
         label="Tell us when many calls fail",
