@@ -22,7 +22,7 @@ from psycopg_pool import PoolTimeout
 from leadagent.tenants import audit
 from leadagent.tenants.models import Organization, User
 from usage import durable, limits
-from usage.budget_models import Budget, BudgetMonth
+from usage.models import Budget, BudgetMonth
 from usage.quota import current_month
 
 # The locks are taken in one order, so that no two calls wait for each other.

@@ -7,25 +7,20 @@ with the reason instead of holding up the others.
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Any
+from datetime import date
 
 from django.db import DataError, IntegrityError, connection, transaction
-from django.utils import timezone
 
-from usage import durations, spool
+from usage import durations
 from usage.models import UsageDaily
 from usage.partitions import ensure_partitions
+from usage.replaying import replay_spool
 
 logger = logging.getLogger(__name__)
 
 BATCH = 2_000
-
-# Longer than any call may take: only then is a start without an end a lost end.
-UNRECONCILED_AFTER = timedelta(minutes=15)
 
 # column -> type, as the events' payload carries them.
 COLUMNS = {
@@ -286,96 +281,3 @@ def _drain_one() -> bool | None:
             logger.error("usage event %s of the inbox was put aside: %s", picked[0], reason)
             return False
     return True
-
-
-def reconcile() -> int:
-    """Turn starts whose end never came into `unreconciled` rows: shown as such, never as zero cost.
-
-    Returns how many. The row's truth, should it still come (from the spool), replaces it.
-    """
-    before = timezone.now() - UNRECONCILED_AFTER
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_GIVE_UP, [json.dumps(_UNRECONCILED), before])
-        moved: int = cursor.rowcount
-        cursor.execute(_SWEEP_OVERTAKEN)
-        cursor.execute(_SWEEP_NAMES, [before])
-    return moved
-
-
-# Starts that came after their end was drained: from a disk, or from a process that had held them.
-_SWEEP_OVERTAKEN = """
-DELETE FROM usage_usageinbox AS begun USING usage_aiusage AS ended
-WHERE begun.kind = 'started' AND ended.id = begun.event_id AND ended.created_at = CASE
-    WHEN pg_input_is_valid(begun.payload->>'created_at', 'timestamptz')
-    THEN (begun.payload->>'created_at')::timestamptz END
-"""
-
-# Names of generations whose end was drained before they came.
-_SWEEP_NAMES = """
-DELETE FROM usage_usageinbox AS told WHERE kind = 'answered' AND received_at < %s AND NOT EXISTS (
-    SELECT 1 FROM usage_usageinbox AS other WHERE other.event_id = told.event_id AND other.kind <> 'answered'
-)
-"""
-
-# With the generation's name, where the answer had begun.
-_GIVE_UP = """
-UPDATE usage_usageinbox AS given_up SET kind = 'finished', payload = payload || %s::jsonb || coalesce(
-    (SELECT jsonb_build_object('provider_request_id', told.payload->'provider_request_id')
-     FROM usage_usageinbox AS told WHERE told.event_id = given_up.event_id AND told.kind = 'answered' LIMIT 1),
-    '{}'::jsonb)
-WHERE seq IN (
-    SELECT seq FROM usage_usageinbox AS begun WHERE kind = 'started' AND received_at < %s
-    AND NOT EXISTS (SELECT 1 FROM usage_usageinbox AS ended
-                    WHERE ended.event_id = begun.event_id AND ended.kind = 'finished')
-    FOR UPDATE SKIP LOCKED
-)
-"""
-
-_UNRECONCILED = {
-    "success": False,
-    "error_code": "unreconciled",
-    "error_message": "",
-    "provider_request_id": "",
-    "input_tokens": 0,
-    "cached_input_tokens": 0,
-    "cache_write_tokens": 0,
-    "output_tokens": 0,
-    "reasoning_tokens": 0,
-    "total_tokens": 0,
-    "price_version": "",
-    "state": "unreconciled",
-}
-
-
-def replay_spool() -> int:
-    """Bring events that waited on the local disk into the inbox. Returns how many."""
-    with spool.only_replay() as is_mine:
-        taken = spool.take() if is_mine else None
-        if taken is None:
-            return 0
-        brought = 0
-        for entries in spool.entries(taken):
-            _replay(entries)
-            brought += len(entries)
-        spool.done(taken)
-        return brought
-
-
-def _replay(entries: list[dict[str, Any]]) -> None:
-    try:
-        _put_into_inbox(entries)
-    except DataError:
-        # One of them holds what PostgreSQL cannot: it is kept apart, the others go on.
-        for entry in entries:
-            try:
-                _put_into_inbox([entry])
-            except DataError:
-                spool.reject(entry)
-
-
-def _put_into_inbox(entries: list[dict[str, Any]]) -> None:
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO usage_usageinbox (event_id, kind, payload) VALUES (%s, %s, %s::jsonb)",
-            [(entry["event_id"], entry["kind"], json.dumps(entry["payload"])) for entry in entries],
-        )

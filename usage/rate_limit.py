@@ -18,7 +18,7 @@ from django.http import HttpRequest
 from leadagent.tenants import audit
 from leadagent.tenants.models import Organization, User
 from usage import limits
-from usage.budget_models import CallRate
+from usage.models import CallRate
 
 _MINUTE = 60
 

@@ -7,7 +7,7 @@ from celery import shared_task
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from usage import alerts, exports, ingest, retention
+from usage import alerts, exports, ingest, reconciling, retention
 from usage.backlog import note_drained
 from usage.partitions import ensure_partitions, months_ahead
 
@@ -34,7 +34,7 @@ def drain_inbox() -> None:
 @shared_task(name="usage.tasks.reconcile")
 def reconcile() -> None:
     """Show calls whose end was never recorded as unconfirmed."""
-    if count := ingest.reconcile():
+    if count := reconciling.reconcile():
         logger.warning("%d calls were sent and their end was never recorded", count)
         drain_inbox()
 

@@ -23,7 +23,7 @@ from tests.byok.conftest import Tenant
 from tests.byok.fake_provider import OPENROUTER_CHAT, STREAM, FakeProvider, chat, chat_async, streamed
 from tests.byok.keys import KEYS
 from tests.usage.test_ingest import assert_rollup_equals_events
-from usage import ingest, repair
+from usage import ingest, reconciling, repair
 from usage.models import AIUsage, UnsettledCall, UsageDaily, UsageInbox
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
@@ -118,8 +118,8 @@ def test_a_call_that_was_killed_is_repaired_by_the_name_it_had_told(
         "finished",
     ]
     UsageInbox.objects.filter(kind="finished").delete()
-    UsageInbox.objects.update(received_at=timezone.now() - ingest.UNRECONCILED_AFTER - timedelta(seconds=1))
-    assert ingest.reconcile() == 1
+    UsageInbox.objects.update(received_at=timezone.now() - reconciling.UNRECONCILED_AFTER - timedelta(seconds=1))
+    assert reconciling.reconcile() == 1
     ingest.drain()
     assert AIUsage.objects.get().state == "unreconciled"
     fake.answer = lambda request: told()
@@ -250,7 +250,7 @@ def test_the_truth_of_a_killed_call_may_come_after_the_repair(
     late = UsageInbox.objects.get(kind="finished")
     late.delete()
     UsageInbox.objects.update(received_at=timezone.now() - timedelta(hours=1))
-    ingest.reconcile()
+    reconciling.reconcile()
     ingest.drain()
     fake.answer = lambda request: told()
     assert repair_due() == 1

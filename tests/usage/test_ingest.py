@@ -17,7 +17,7 @@ from django.utils import timezone
 from leadagent.tenants.models import Organization
 from tests.factories import OrganizationFactory
 from tests.usage.factories import AT, finished, record, started, store
-from usage import ingest
+from usage import ingest, reconciling
 from usage.models import AIUsage, DeadLetter, UnsettledCall, UsageDaily, UsageInbox
 from usage.tasks import drain_inbox, reconcile
 
@@ -173,7 +173,7 @@ def test_a_lost_end_is_unconfirmed_and_its_truth_may_come_late(organization: Org
     reconcile()
     assert not AIUsage.objects.exists(), "a call may take its time"
 
-    UsageInbox.objects.update(received_at=timezone.now() - ingest.UNRECONCILED_AFTER - timedelta(seconds=1))
+    UsageInbox.objects.update(received_at=timezone.now() - reconciling.UNRECONCILED_AFTER - timedelta(seconds=1))
     reconcile()
     row = AIUsage.objects.get()
     assert (row.state, row.success, row.cost, row.error_code) == ("unreconciled", False, None, "unreconciled")
@@ -314,7 +314,7 @@ def test_an_end_that_cannot_be_stored_leaves_its_call_as_unconfirmed(organizatio
     record(started(organization, id=event.id), event)
     ingest.drain()
     UsageInbox.objects.filter(kind="started").update(received_at=datetime(2026, 1, 1, tzinfo=UTC))
-    assert ingest.reconcile() == 1
+    assert reconciling.reconcile() == 1
     ingest.drain()
     assert AIUsage.objects.get().state == "unreconciled"
 
@@ -324,7 +324,7 @@ def test_the_name_that_the_provider_gave_stays_with_a_call_that_was_cut_off(orga
     record(started(organization, id=event.id))
     UsageInbox.objects.create(event_id=event.id, kind="answered", payload={"provider_request_id": "gen-1"})
     UsageInbox.objects.update(received_at=datetime(2026, 1, 1, tzinfo=UTC))
-    assert ingest.reconcile() == 1
+    assert reconciling.reconcile() == 1
     assert ingest.drain().taken == 1
     row = AIUsage.objects.get()
     assert (row.state, row.provider_request_id, row.cost) == ("unreconciled", "gen-1", None)
@@ -335,10 +335,10 @@ def test_a_name_that_came_after_the_end_is_swept(organization: Organization) -> 
     event = finished(organization)
     store(event)
     UsageInbox.objects.create(event_id=event.id, kind="answered", payload={"provider_request_id": "gen-1"})
-    assert ingest.reconcile() == 0
+    assert reconciling.reconcile() == 0
     assert UsageInbox.objects.count() == 1, "its end may still come"
     UsageInbox.objects.update(received_at=datetime(2026, 1, 1, tzinfo=UTC))
-    ingest.reconcile()
+    reconciling.reconcile()
     assert not UsageInbox.objects.exists()
 
 
@@ -349,7 +349,7 @@ def test_a_start_that_its_end_has_overtaken_is_swept(organization: Organization)
     damaged = UsageInbox.objects.latest("seq")
     damaged.payload["created_at"] = "yesterday"
     damaged.save(update_fields=["payload"])
-    assert ingest.reconcile() == 0
+    assert reconciling.reconcile() == 0
     assert UsageInbox.objects.get() == damaged
     assert AIUsage.objects.count() == 1
 

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from leadagent.tenants.models import Organization
 from tests.usage.factories import AT, finished, record, started, store
 from tests.usage.one_connection import lead_over_test_connection, put_postgresql_away
-from usage import durable, held, ingest, spool
+from usage import durable, held, ingest, replaying, spool
 from usage.models import AIUsage, UsageInbox
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
@@ -46,8 +46,8 @@ def test_a_replay_that_died_is_repeated_without_harm(
     record(event)
     with monkeypatch.context() as dying:
         dying.setattr(spool, "done", lambda taken: None)
-        ingest.replay_spool()
-    assert ingest.replay_spool() == 1, "the file is still there"
+        replaying.replay_spool()
+    assert replaying.replay_spool() == 1, "the file is still there"
     ingest.drain()
     assert AIUsage.objects.count() == 1
 
@@ -72,8 +72,8 @@ def test_only_one_replays_at_a_time(
     record(finished(organization))
     with spool.only_replay() as is_mine:
         assert is_mine
-        assert ingest.replay_spool() == 0
-    assert ingest.replay_spool() == 1
+        assert replaying.replay_spool() == 0
+    assert replaying.replay_spool() == 1
 
 
 def test_a_line_cut_by_a_crash_costs_only_itself(
@@ -100,7 +100,7 @@ def test_an_entry_that_postgresql_refuses_does_not_hold_up_the_others(
     ingest.drain()
     assert AIUsage.objects.get().id == good.id
     assert str(bad.id) in caplog.text
-    assert ingest.replay_spool() == 0
+    assert replaying.replay_spool() == 0
     # It is kept for a person to look at.
     kept = [json.loads(line) for path in spool_file.parent.iterdir() for line in path.read_text().splitlines()]
     assert [entry["event_id"] for entry in kept] == [str(bad.id)]
@@ -135,7 +135,7 @@ def test_what_is_held_goes_to_the_disk_once_that_has_room(
     assert held.held() == 2
     settings.USAGE_SPOOL_MAX_BYTES = 100_000
     assert held.store_held() == 0
-    assert ingest.replay_spool() == 2
+    assert replaying.replay_spool() == 2
 
 
 def test_memory_is_bounded_too_and_a_loss_is_told(
@@ -174,7 +174,7 @@ def test_a_large_spool_comes_back_in_pieces(
     taken = spool.take()
     assert taken is not None
     assert [len(block) for block in spool.entries(taken)] == [2, 2, 1]
-    assert ingest.replay_spool() == 5
+    assert replaying.replay_spool() == 5
 
 
 def test_any_other_failure_is_kept_too(
@@ -232,7 +232,7 @@ def test_an_event_after_a_torn_line_is_not_swallowed_by_it(
 def test_a_line_that_is_no_event_blocks_nobody(organization: Organization, spool_file: Path) -> None:
     spool_file.parent.mkdir(parents=True, exist_ok=True)
     spool_file.write_bytes(b"7\n[]\n{}\n")
-    assert ingest.replay_spool() == 0
+    assert replaying.replay_spool() == 0
     assert not spool_file.exists()
     assert spool_file.with_suffix(".rejected").read_bytes().splitlines() == [b"7", b"[]", b"{}"]
 
@@ -254,5 +254,5 @@ def test_a_disk_that_takes_half_a_line_keeps_none_of_it(
         signal.signal(signal.SIGXFSZ, ignoring)
     assert len(spool_file.read_bytes().splitlines()) == 1
     assert held.store_held() == 0
-    assert ingest.replay_spool() == 2
+    assert replaying.replay_spool() == 2
     assert not spool_file.with_suffix(".rejected").exists()

@@ -1,4 +1,4 @@
-"""Where an organisation's alerts go, and how each delivery went."""
+"""What an organisation is told, where that goes, and how each delivery went."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from leadagent.tenants.models import Organization
+from usage.models.calls import COST_DECIMALS, COST_DIGITS
 
 
 class AlertChannel(models.TextChoices):
@@ -20,6 +21,18 @@ class DeliveryState(models.TextChoices):
     WAITING = "waiting", "Waiting"
     SENT = "sent", "Sent"
     FAILED = "failed", "Not delivered"
+
+
+class CostAlert(models.Model):
+    """Whom to tell when a month's known cost passes a threshold in US dollars."""
+
+    organization = models.OneToOneField(Organization, on_delete=models.CASCADE, related_name="cost_alert")
+    enabled = models.BooleanField(default=False)
+    monthly_threshold = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    email = models.EmailField(blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.organization_id}: {self.monthly_threshold if self.enabled else 'off'}"
 
 
 class AlertSettings(models.Model):
@@ -56,11 +69,35 @@ class AlertSecret(models.Model):
         return f"{self.organization_id} {self.channel}"
 
 
+class AlertSent(models.Model):
+    """One alert per organisation, UTC month and `key` (what it is about): the row comes first, then its deliveries."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="alerts_sent")
+    month = models.DateField()
+    kind = models.CharField(max_length=20, default="threshold")
+    key = models.CharField(max_length=120, blank=True)
+    title = models.CharField(max_length=200, blank=True)
+    text = models.TextField(blank=True)
+    # US dollars; empty for what is about no sum.
+    threshold = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    cost = models.DecimalField(max_digits=COST_DIGITS, decimal_places=COST_DECIMALS, null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    # Empty while no channel has taken it.
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "month", "key"], name="one_alert_per_key")]
+        verbose_name = "sent alert"
+
+    def __str__(self) -> str:
+        return f"{self.organization_id} {self.month:%Y-%m} {self.key}"
+
+
 class AlertDelivery(models.Model):
     """One alert on one channel. Its id is what a receiver tells repeats apart by."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    alert = models.ForeignKey("usage.AlertSent", on_delete=models.CASCADE, related_name="deliveries")
+    alert = models.ForeignKey(AlertSent, on_delete=models.CASCADE, related_name="deliveries")
     channel = models.CharField(max_length=10, choices=AlertChannel.choices)
     state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)
