@@ -123,8 +123,11 @@ if PLATFORM_PROVIDER not in PLATFORM_KEYS:
 PLATFORM_CHAT_MODEL = env.str("PLATFORM_CHAT_MODEL", default="gpt-4o-mini")
 PLATFORM_EMBEDDING_MODEL = env.str("PLATFORM_EMBEDDING_MODEL", default="text-embedding-3-small")
 FREE_TIER_REQUESTS = env.int("FREE_TIER_REQUESTS", default=50)
-AI_RATE_LIMIT_REQUESTS = env.int("AI_RATE_LIMIT_REQUESTS", default=0)
-AI_RATE_LIMIT_TOKENS = env.int("AI_RATE_LIMIT_TOKENS", default=0)
+# Per organisation and minute: far above what people and workflows do, far below what a stolen token could.
+AI_RATE_LIMIT_REQUESTS = env.int("AI_RATE_LIMIT_REQUESTS", default=0 if MODE == "test" else 600)
+AI_RATE_LIMIT_TOKENS = env.int("AI_RATE_LIMIT_TOKENS", default=0 if MODE == "test" else 5_000_000)
+if min(AI_RATE_LIMIT_REQUESTS, AI_RATE_LIMIT_TOKENS) < 0:
+    raise ImproperlyConfigured("AI_RATE_LIMIT_REQUESTS and AI_RATE_LIMIT_TOKENS: use 0 for no limit, or a number.")
 
 BYOK_ENABLED = env.bool("BYOK_ENABLED", default=True)
 BYOK_ALLOWED_ORGS = frozenset(slug.strip() for slug in env.list("BYOK_ALLOWED_ORGS", default=[]) if slug.strip())

@@ -11,10 +11,10 @@ import time
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.core.cache import cache
 from django.db import transaction
 from django.http import HttpRequest
 
+from leadagent.cache import count_up
 from leadagent.tenants import audit
 from leadagent.tenants.models import Organization, User
 from usage import limits
@@ -54,17 +54,23 @@ def rate_of(organization_id: int) -> Rate:
 def count_request(organization_id: int) -> None:
     """Count one call that is about to be sent; raises `RateExceeded` when it is one too many."""
     rate = rate_of(organization_id)
+    if not (rate.requests or rate.tokens):
+        return
     minute, passed = divmod(int(time.time()), _MINUTE)
-    if rate.tokens and _used("tokens", organization_id, minute) >= rate.tokens:
+    requests, tokens = _key("requests", organization_id, minute), _key("tokens", organization_id, minute)
+    counted = count_up({requests: 1, tokens: 0}, timeout=2 * _MINUTE)
+    if counted is None:
+        return
+    if rate.tokens and counted[tokens] >= rate.tokens:
         raise RateExceeded(rate.tokens, "tokens", _MINUTE - passed)
-    if rate.requests and _add("requests", organization_id, minute, 1) > rate.requests:
+    if rate.requests and counted[requests] > rate.requests:
         raise RateExceeded(rate.requests, "requests", _MINUTE - passed)
 
 
 def count_tokens(organization_id: int, tokens: int) -> None:
     """Count what a call that has ended used, in the minute of its end."""
     if tokens > 0 and rate_of(organization_id).tokens:
-        _add("tokens", organization_id, int(time.time()) // _MINUTE, tokens)
+        count_up({_key("tokens", organization_id, int(time.time()) // _MINUTE): tokens}, timeout=2 * _MINUTE)
 
 
 def own_rate_of(organization: Organization) -> CallRate:
@@ -112,17 +118,3 @@ def _lower(operators: int, own: int | None) -> int:
 
 def _key(unit: str, organization_id: int, minute: int) -> str:
     return f"ai-rate:{unit}:{organization_id}:{minute}"
-
-
-def _used(unit: str, organization_id: int, minute: int) -> int:
-    return int(cache.get(_key(unit, organization_id, minute)) or 0)
-
-
-def _add(unit: str, organization_id: int, minute: int, amount: int) -> int:
-    """What the minute has now; 0 while the cache is away."""
-    key = _key(unit, organization_id, minute)
-    try:
-        cache.add(key, 0, timeout=2 * _MINUTE)
-        return int(cache.incr(key, amount))
-    except ValueError:
-        return 0

@@ -187,6 +187,9 @@ def _start(sizes: Sizes, state: State, runner: Runner, litellm: str) -> Bench:
     environment = {name: os.environ[name] for name in _KEPT_NAMES if name in os.environ} | {
         # Over plain http, otherwise as in production: no debug, no sandbox.
         "LEADAGENT_ENV": "demo",
+        # Counted as in production, never reached.
+        "AI_RATE_LIMIT_REQUESTS": "1000000000",
+        "AI_RATE_LIMIT_TOKENS": "1000000000000",
         "DJANGO_SETTINGS_MODULE": "leadagent.settings",
         "PUBLIC_URL": "http://127.0.0.1",
         "ALLOWED_HOSTS": "127.0.0.1,testserver",

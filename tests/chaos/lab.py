@@ -165,6 +165,9 @@ class Lab:
         return kept | {
             "DJANGO_SETTINGS_MODULE": "leadagent.settings",
             "LEADAGENT_ENV": "demo",
+            # Counted as in production, never reached.
+            "AI_RATE_LIMIT_REQUESTS": "1000000000",
+            "AI_RATE_LIMIT_TOKENS": "1000000000000",
             "PUBLIC_URL": "http://127.0.0.1:8000",
             "SECRET_KEY": self.postgres.state.secrets.secret_key,
             "ENCRYPTION_SECRET": self.postgres.state.secrets.encryption_secret,

@@ -4,29 +4,20 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import redis
 import time_machine
+from django.core.cache import cache
 from pytest_django import Settings
 
+from leadagent.cache import count_up
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.factories import OrganizationFactory
 from usage.rate_limit import Rate, RateExceeded, count_request, count_tokens, rate_of, save_own_rate
 
 pytestmark = pytest.mark.usefixtures("one_connection")
 
+REDIS = "leadagent.cache.ToleratedRedisCache"
 NOON = datetime(2026, 11, 20, 12, 0, 20, tzinfo=UTC)
-
-
-class CacheThatIsAway:
-    """As `leadagent.cache` answers without Redis."""
-
-    def get(self, key: str) -> None:
-        return None
-
-    def add(self, key: str, value: int, timeout: int) -> bool:
-        return True
-
-    def incr(self, key: str, delta: int) -> int:
-        raise ValueError(f"Key {key!r} not found.")
 
 
 @pytest.fixture(autouse=True)
@@ -35,13 +26,22 @@ def at_noon() -> Iterator[None]:
         yield
 
 
-def test_without_a_limit_nothing_is_counted(organization: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("usage.rate_limit.cache", None)
+def test_without_a_limit_nothing_is_counted(
+    organization: Organization, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.AI_RATE_LIMIT_REQUESTS = settings.AI_RATE_LIMIT_TOKENS = 0
+    monkeypatch.setattr("usage.rate_limit.count_up", None)
     count_request(organization.pk)
     count_tokens(organization.pk, 1_000)
 
 
-def test_the_call_after_the_limit_waits_for_the_next_minute(organization: Organization, settings: Settings) -> None:
+@pytest.mark.parametrize("backend", ["django.core.cache.backends.locmem.LocMemCache", REDIS])
+def test_the_call_after_the_limit_waits_for_the_next_minute(
+    organization: Organization, settings: Settings, backend: str
+) -> None:
+    location = settings.REDIS_URL if backend == REDIS else "rates"
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": location}}
+    cache.clear()
     settings.AI_RATE_LIMIT_REQUESTS = 2
     count_request(organization.pk)
     count_request(organization.pk)
@@ -82,7 +82,21 @@ def test_without_a_cache_nobody_is_refused(
 ) -> None:
     settings.AI_RATE_LIMIT_REQUESTS = settings.AI_RATE_LIMIT_TOKENS = 1
 
-    monkeypatch.setattr("usage.rate_limit.cache", CacheThatIsAway())
+    monkeypatch.setattr("usage.rate_limit.count_up", lambda *_, **__: None)
     for _ in range(3):
         count_request(organization.pk)
         count_tokens(organization.pk, 5)
+
+
+def test_one_exchange_counts_it_all_and_forgets_it_in_time(settings: Settings) -> None:
+    settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": settings.REDIS_URL}}
+    cache.clear()
+    assert count_up({"one": 2, "two": 0}, timeout=120) == {"one": 2, "two": 0}
+    assert count_up({"one": 3}, timeout=120) == {"one": 5}
+    with redis.Redis.from_url(settings.REDIS_URL) as server:
+        assert 0 < server.ttl(cache.make_key("one")) <= 120
+
+
+def test_a_redis_that_is_away_counts_nothing(settings: Settings) -> None:
+    settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": "unix:///nowhere/redis.sock"}}
+    assert count_up({"one": 2}, timeout=120) is None
