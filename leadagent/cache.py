@@ -40,9 +40,8 @@ class ToleratedRedisCache(RedisCache):
     def count_up(self, amounts: Mapping[str, int], timeout: int) -> dict[str, int] | None:
         """See the module's `count_up`."""
         keys = {name: self.make_and_validate_key(name) for name in amounts}
-        counted: list[int] | None = self._cache.count_up(
-            {keys[name]: amount for name, amount in amounts.items()}, timeout
-        )
+        client = cast("_Client", self._cache)
+        counted = client.count_up({keys[name]: amount for name, amount in amounts.items()}, timeout)
         return None if counted is None else dict(zip(amounts, counted, strict=True))
 
 
