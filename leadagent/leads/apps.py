@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_delete, post_save
 
 
 class LeadsConfig(AppConfig):
@@ -7,7 +8,11 @@ class LeadsConfig(AppConfig):
     verbose_name = "Leads"
 
     def ready(self) -> None:
+        from leadagent.leads.assignment import on_membership_deleted, on_membership_saved
         from leadagent.leads.outcomes import count_outcomes
+        from leadagent.tenants.models import Membership
         from usage.contributions import count_outcomes_with
 
         count_outcomes_with(count_outcomes)
+        post_delete.connect(on_membership_deleted, sender=Membership, dispatch_uid="leads of who left")
+        post_save.connect(on_membership_saved, sender=Membership, dispatch_uid="leads of who may only look")

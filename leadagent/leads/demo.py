@@ -93,6 +93,8 @@ def _lead(organization: Organization, demo: DemoLead, member: User) -> None:
         message=demo.message,
         source=LeadSource.FORM,
         status=lead_status,
+        category=demo.category or "",
+        assigned_to=member if draft_status == DraftStatus.SENT else None,
         created_at=came_in,
     )
     if run_status is None or draft_status is None:

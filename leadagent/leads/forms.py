@@ -6,6 +6,7 @@ from django import forms
 
 from leadagent.leads.knowledge import CONTENT_LIMIT
 from leadagent.leads.models import Lead
+from leadagent.leads.models.note import NOTE_LIMIT
 from leadagent.leads.outreach import BODY_LIMIT, SUBJECT_LIMIT
 from leadagent.leads.text import clean, one_line
 
@@ -46,6 +47,18 @@ class PublicLeadForm(LeadForm):
     @property
     def is_machine(self) -> bool:
         return bool(self.data.get("fax_extension"))
+
+
+class NoteForm(forms.Form):
+    """A note about a lead."""
+
+    text = forms.CharField(max_length=NOTE_LIMIT, label="Note", widget=forms.Textarea(attrs={"rows": 3}))
+
+    def clean_text(self) -> str:
+        text = clean(self.cleaned_data["text"])
+        if not text:
+            raise forms.ValidationError("There is no readable text in this.")
+        return text
 
 
 class DraftForm(forms.Form):

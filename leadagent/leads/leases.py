@@ -18,7 +18,15 @@ from django.utils import timezone
 
 from leadagent.leads.models import LeadStatus, Qualification, RunStatus, Step, StepName, StepStatus, WorkflowRun
 from leadagent.leads.outreach import Email, create_draft
-from leadagent.leads.run_state import StepFailure, TakenOver, lock_run, note_platform_use, set_lead, set_run
+from leadagent.leads.run_state import (
+    StepFailure,
+    TakenOver,
+    lock_run,
+    note_platform_use,
+    set_lead,
+    set_run,
+    set_verdict,
+)
 
 # Renewed every few seconds while the step runs; long enough for one slow call in between.
 LEASE = timedelta(seconds=60)
@@ -119,10 +127,7 @@ def complete_step(claim: Claim, outcome: StepOutcome) -> bool:
         if outcome.taken_over is not None:
             note_platform_use(run, claim.name, outcome.taken_over.code, now)
         if outcome.qualification is not None:
-            run.category = outcome.qualification.category
-            run.reason = outcome.qualification.reason
-            run.confidence = outcome.qualification.confidence
-            run.save(update_fields=["category", "reason", "confidence"])
+            set_verdict(run, outcome.qualification)
         if outcome.email is not None:
             create_draft(run, outcome.email)
         if run.steps.exclude(status=StepStatus.SUCCEEDED).exists():

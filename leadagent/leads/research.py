@@ -144,7 +144,7 @@ def _crm_search(organization: Organization, lead: Lead, asked: str) -> str:
         return "Name a company or a domain."
     by_name = Q(company__icontains=asked)
     by_domain = Q(email__iendswith=f"@{asked}") if "." in asked and asked.lower() not in MAIL_HOSTS else Q(pk=None)
-    others = organization.leads.exclude(pk=lead.pk).filter(by_name | by_domain).with_category().newest_first()[:10]
+    others = organization.leads.exclude(pk=lead.pk).filter(by_name | by_domain).newest_first()[:10]
     found = [
         {
             "name": other.name,
@@ -152,7 +152,7 @@ def _crm_search(organization: Organization, lead: Lead, asked: str) -> str:
             "email": other.email,
             "date": f"{other.created_at:%Y-%m-%d}",
             "status": other.status,
-            "category": other.category,
+            "category": other.category or None,
             "message": other.message[:400],
         }
         for other in others

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from leadagent.leads.models import Lead, LeadStatus, RunStatus, WorkflowRun
+from leadagent.leads.models import Lead, LeadStatus, Qualification, RunStatus, WorkflowRun
 from leadagent.tenants import audit
 
 
@@ -64,6 +64,14 @@ def set_lead(lead: Lead, status: LeadStatus) -> None:
     """Move the locked lead to `status`."""
     lead.status = status
     lead.save(update_fields=["status"])
+
+
+def set_verdict(run: WorkflowRun, verdict: Qualification) -> None:
+    """Store the verdict with the locked run; its lead shows it in place of an earlier run's."""
+    run.category, run.reason, run.confidence = verdict.category, verdict.reason, verdict.confidence
+    run.save(update_fields=["category", "reason", "confidence"])
+    run.lead.category = verdict.category
+    run.lead.save(update_fields=["category"])
 
 
 def note_platform_use(run: WorkflowRun, operation: str, code: str, now: datetime) -> None:

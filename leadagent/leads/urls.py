@@ -1,6 +1,6 @@
 from django.urls import path
 
-from leadagent.leads.views import drafts, intake, knowledge, pages, runs
+from leadagent.leads.views import assignment, drafts, intake, knowledge, notes, pages, runs
 
 app_name = "leads"
 
@@ -10,6 +10,10 @@ urlpatterns = [
     path("o/<slug:org>/leads/", pages.lead_list, name="list"),
     path("o/<slug:org>/leads/new/", intake.add, name="new"),
     path("o/<slug:org>/leads/<uuid:lead_id>/", pages.detail, name="detail"),
+    path("o/<slug:org>/leads/<uuid:lead_id>/assign/", assignment.assign, name="assign"),
+    path("o/<slug:org>/leads/<uuid:lead_id>/notes/", notes.add, name="note_add"),
+    path("o/<slug:org>/notes/<uuid:note_id>/", notes.edit, name="note_edit"),
+    path("o/<slug:org>/notes/<uuid:note_id>/delete/", notes.delete, name="note_delete"),
     path("o/<slug:org>/leads/<uuid:lead_id>/run/", runs.start, name="run_start"),
     path("o/<slug:org>/runs/<uuid:run_id>/resume/", runs.resume, name="run_resume"),
     path("o/<slug:org>/runs/<uuid:run_id>/fallback/", runs.fallback, name="run_fallback"),

@@ -97,7 +97,7 @@ def test_every_status_and_verdict_can_be_shown(
 ) -> None:
     run = run_for(LeadFactory(organization=viewer.organization), done=2)
     WorkflowRun.objects.filter(pk=run.pk).update(category=category)
-    Lead.objects.filter(pk=run.lead_id).update(status=status)
+    Lead.objects.filter(pk=run.lead_id).update(status=status, category=category)
 
     for where in ("/o/acme/leads/", f"/o/acme/leads/{run.lead_id}/"):
         page = signed_in(viewer).get(where).content.decode()

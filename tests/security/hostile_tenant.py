@@ -22,7 +22,7 @@ from byok.models import (
     SupersededKey,
 )
 from byok.reports import ConnectionReport, LineState, ReportLine
-from leadagent.leads.models import Document, EmailDraft, Lead, LeadSource, Step, WorkflowRun
+from leadagent.leads.models import Document, EmailDraft, Lead, LeadNote, LeadSource, Step, WorkflowRun
 from leadagent.leads.workflow import STEPS
 from leadagent.tenants import audit
 from leadagent.tenants.membership import invite
@@ -181,6 +181,9 @@ def _leads(tenant: HostileTenant, payload: str) -> None:
     tenant.poison(draft, payload)
     document = Document.objects.create(organization=organization, title="x", content="x", status="failed")
     tenant.poison(document, payload)
+    note = LeadNote.objects.create(organization=organization, lead=lead, author=tenant.admin, text="x")
+    tenant.poison(note, payload)
+    tenant.ids["note_id"] = note.pk
     tenant.ids |= {"lead_id": lead.pk, "run_id": run.pk, "draft_id": draft.pk, "document_id": document.pk}
     # A second lead whose run stopped shows the sentences of failures.
     stopped = Lead.objects.create(

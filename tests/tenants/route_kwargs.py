@@ -15,6 +15,7 @@ from byok.config import save_ai_config
 from byok.negotiated_prices import add_negotiated_price
 from leadagent.leads.intake import take_in
 from leadagent.leads.models import Document, EmailDraft, LeadSource, WorkflowRun
+from leadagent.leads.notes import add_note
 from leadagent.tenants.membership import invite
 from leadagent.tenants.models import ApiToken, Organization, Role
 from tests.byok.catalog_rows import add_model
@@ -56,6 +57,10 @@ def _run_id(organization: Organization) -> dict[str, Any]:
 def _draft(organization: Organization) -> dict[str, Any]:
     draft = EmailDraft.objects.create(run=_run(organization), subject="Hello", body="Hello", message_id="<1@test>")
     return {"draft_id": draft.pk}
+
+
+def _note(organization: Organization) -> dict[str, Any]:
+    return {"note_id": add_note(_run(organization).lead, "Called twice", by=None).pk}
 
 
 def _document(organization: Organization) -> dict[str, Any]:
@@ -130,6 +135,10 @@ ROUTE_KWARGS: dict[str, MakeRow] = {
     "byok:undo_replacement": _replaced_key,
     "usage:export_file": _ready_export,
     "leads:detail": _lead,
+    "leads:assign": _lead,
+    "leads:note_add": _lead,
+    "leads:note_edit": _note,
+    "leads:note_delete": _note,
     "leads:run_start": _lead,
     "leads:run_resume": _run_id,
     "leads:run_fallback": _run_id,

@@ -2,11 +2,11 @@
 
 from leadagent.leads.models.draft import DraftStatus, EmailDraft
 from leadagent.leads.models.knowledge import Chunk, Document, DocumentStatus
-from leadagent.leads.models.lead import Lead, LeadSource, LeadStatus
+from leadagent.leads.models.lead import Category, Lead, LeadSource, LeadStatus
+from leadagent.leads.models.note import LeadNote
 from leadagent.leads.models.workflow import (
     ACTIVE,
     OPEN,
-    Category,
     Qualification,
     RunStatus,
     Step,
@@ -25,6 +25,7 @@ __all__ = [
     "DraftStatus",
     "EmailDraft",
     "Lead",
+    "LeadNote",
     "LeadSource",
     "LeadStatus",
     "Qualification",

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Self
 
 from django.db import models
-from django.db.models import OuterRef, Subquery
 from django.urls import reverse
 from django.utils import timezone
 from uuid6 import uuid7
 
-from leadagent.tenants.models import Organization
+from leadagent.tenants.models import Organization, User
 
 
 class LeadStatus(models.TextChoices):
@@ -30,16 +29,16 @@ class LeadSource(models.TextChoices):
     PAGE = "page", "Added by hand"
 
 
+class Category(models.TextChoices):
+    QUALIFIED = "QUALIFIED", "Qualified"
+    UNQUALIFIED = "UNQUALIFIED", "Unqualified"
+    SUPPORT = "SUPPORT", "Support"
+    FOLLOW_UP = "FOLLOW_UP", "Follow up"
+
+
 class LeadQuerySet(models.QuerySet["Lead"]):
     def newest_first(self) -> Self:
         return self.order_by("-created_at", "-pk")
-
-    def with_category(self) -> Self:
-        """Annotate `category` with the verdict of the newest run that has one (None without)."""
-        from leadagent.leads.models.workflow import WorkflowRun
-
-        verdicts = WorkflowRun.objects.filter(lead=OuterRef("pk")).exclude(category="").order_by("-created_at")
-        return self.annotate(category=Subquery(verdicts.values("category")[:1]))
 
 
 class Lead(models.Model):
@@ -54,14 +53,17 @@ class Lead(models.Model):
     message = models.TextField(max_length=8000)
     source = models.CharField(max_length=10, choices=LeadSource.choices)
     status = models.CharField(max_length=10, choices=LeadStatus.choices, default=LeadStatus.NEW)
+    # The verdict of the newest run that has one (see `run_state.set_verdict`); empty before the first.
+    category = models.CharField(max_length=12, choices=Category.choices, blank=True, editable=False)
+    # Who looks after it: somebody who may work on this organisation's leads (see `assignment`).
+    assigned_to = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", editable=False
+    )
     # Given by API clients so that a repeated POST finds the first lead. NULL where none was given.
     idempotency_key = models.CharField(max_length=200, null=True, editable=False)  # noqa: DJ001
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = LeadQuerySet.as_manager()
-
-    # Set by `with_category` only.
-    category: str | None
 
     class Meta:
         constraints = [

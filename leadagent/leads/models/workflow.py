@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 from uuid6 import uuid7
 
-from leadagent.leads.models.lead import Lead
+from leadagent.leads.models.lead import Category, Lead
 from leadagent.tenants.models import Organization, User
 
 
@@ -46,13 +46,6 @@ class StepStatus(models.TextChoices):
     RUNNING = "running", "Running"
     SUCCEEDED = "succeeded", "Done"
     FAILED = "failed", "Failed"
-
-
-class Category(models.TextChoices):
-    QUALIFIED = "QUALIFIED", "Qualified"
-    UNQUALIFIED = "UNQUALIFIED", "Unqualified"
-    SUPPORT = "SUPPORT", "Support"
-    FOLLOW_UP = "FOLLOW_UP", "Follow up"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from leadagent.http import HtmxHttpRequest, render_page
-from leadagent.leads.forms import DraftForm
+from leadagent.leads.forms import DraftForm, NoteForm
 from leadagent.leads.models import Lead, LeadStatus
 from leadagent.leads.progress import Progress, category_pill, lead_pill, progress_of
 from leadagent.leads.rendering import report_html
+from leadagent.leads.views.assignment import assignment_context
+from leadagent.leads.views.notes import notes_context
 from leadagent.leads.workflow import platform_offer
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
@@ -30,7 +32,7 @@ def lead_list(request: HtmxHttpRequest) -> HttpResponse:
     """Leads, newest first, by status if asked; `after` continues below the last one seen."""
     org = request.organization.slug
     status = request.GET.get("status", "")
-    leads = request.organization.leads.with_category().newest_first()
+    leads = request.organization.leads.select_related("assigned_to").newest_first()
     if status in LeadStatus:
         leads = leads.filter(status=status)
     if below := _below(request.GET.get("after", "")):
@@ -73,12 +75,18 @@ def _below(cursor: str) -> Q | None:
 @require_safe
 def detail(request: HtmxHttpRequest, lead_id: UUID) -> HttpResponse:
     """One lead. While its run moves, the page asks again for the part that changes."""
-    lead = get_object_or_404(request.organization.leads, pk=lead_id)
+    lead = get_object_or_404(request.organization.leads.select_related("assigned_to"), pk=lead_id)
     return render_detail(request, lead)
 
 
 def render_detail(
-    request: HtmxHttpRequest, lead: Lead, *, form: DraftForm | None = None, problem: str = "", status: int = 200
+    request: HtmxHttpRequest,
+    lead: Lead,
+    *,
+    form: DraftForm | None = None,
+    note_form: NoteForm | None = None,
+    problem: str = "",
+    status: int = 200,
 ) -> HttpResponse:
     """The page of a lead. `form` is an edit that could not be saved, `problem` says why."""
     progress = progress_of(lead)
@@ -94,6 +102,9 @@ def render_detail(
         **(_about_run(request, progress, form) if progress else {}),
         "actions": _actions(request, lead, progress) if request.membership.may(Role.MEMBER) else {},
     }
+    if not request.htmx:
+        # Beside the part that asks again: people's own words do not move with the run.
+        context |= notes_context(request, lead, note_form) | assignment_context(request, lead)
     if "fallback" in context["actions"]:
         context["free_tier"] = free_tier_of(request.organization.pk)
     return render_page(request, "leads/detail.html", context, partial="state", status=status)
