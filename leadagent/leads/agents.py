@@ -24,6 +24,7 @@ STEP_SECONDS = 900.0
 LEAD_DATA = register_tag("lead_data")
 RESEARCH_REPORT = register_tag("research_report")
 QUALIFICATION = register_tag("qualification")
+CURRENT_EMAIL = register_tag("current_email")
 
 T = TypeVar("T")
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -65,6 +66,11 @@ def lead_prompt(lead: Lead, *, report: str | None = None, qualification: Qualifi
     return "\n".join(parts)
 
 
+def current_email(subject: str, body: str) -> str:
+    """A draft that is to be written anew, in a tag of its own."""
+    return "\n" + wrap(CURRENT_EMAIL, json.dumps({"subject": subject, "body": body}, ensure_ascii=False))
+
+
 def ask(
     answer: type[Answer],
     *,
@@ -75,11 +81,17 @@ def ask(
     instructions: str,
     prompt: str,
     fallback: Fallback | None = None,
+    used: list[str] | None = None,
 ) -> Answer:
-    """One typed answer of the organisation's chat model, or with `fallback` of the platform's. Raises `AIError`."""
+    """One typed answer of the organisation's chat model, or with `fallback` of the platform's. Raises `AIError`.
+
+    `used` collects the model's name.
+    """
     model = resolver.get_model_for_tenant(
         organization, "chat", operation=operation, lead=lead.pk, run=run.pk, fallback=fallback
     )
+    if used is not None:
+        used.append(model.model_id)
     agent = Agent(model.model(), output_type=answer, instructions=instructions, retries=2, name=operation)
     limits = UsageLimits(request_limit=4, total_tokens_limit=100_000)
     return wait_for(agent.run(prompt, usage_limits=limits), provider=model.provider).output

@@ -7,7 +7,6 @@ from django import forms
 from leadagent.leads.knowledge import CONTENT_LIMIT
 from leadagent.leads.models import Lead
 from leadagent.leads.models.note import NOTE_LIMIT
-from leadagent.leads.outreach import BODY_LIMIT, SUBJECT_LIMIT
 from leadagent.leads.text import clean, one_line
 
 
@@ -59,20 +58,6 @@ class NoteForm(forms.Form):
         if not text:
             raise forms.ValidationError("There is no readable text in this.")
         return text
-
-
-class DraftForm(forms.Form):
-    """The reply under review. `version` is the one that was on the screen."""
-
-    subject = forms.CharField(max_length=SUBJECT_LIMIT)
-    body = forms.CharField(max_length=BODY_LIMIT, label="Email", widget=forms.Textarea(attrs={"rows": 14}))
-    version = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
-
-
-class VersionForm(forms.Form):
-    """A decision on a draft whose text is not sent along."""
-
-    version = forms.IntegerField(min_value=1)
 
 
 class DocumentForm(forms.Form):

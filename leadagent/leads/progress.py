@@ -12,12 +12,14 @@ from leadagent.leads.models import (
     EmailDraft,
     Lead,
     LeadStatus,
+    RewriteStatus,
     RunStatus,
     Step,
     StepName,
     StepStatus,
     WorkflowRun,
 )
+from leadagent.leads.rewriting import newest_rewrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,16 @@ class Progress:
     report: str
     tool_calls: list[dict[str, str]]
     fingerprint: str
+    is_rewriting: bool = False
 
     @property
     def is_moving(self) -> bool:
         """Whether a worker is about to change something, so that looking again is worth it."""
-        return self.run.is_active or (self.draft is not None and self.draft.status == DraftStatus.SENDING)
+        return (
+            self.run.is_active
+            or self.is_rewriting
+            or (self.draft is not None and self.draft.status == DraftStatus.SENDING)
+        )
 
 
 def progress_of(lead: Lead) -> Progress | None:
@@ -95,6 +102,7 @@ def progress_of(lead: Lead) -> Progress | None:
         return None
     steps = list(run.steps.all())
     draft = EmailDraft.objects.select_related("edited_by", "approved_by").filter(run=run).first()
+    rewrite = newest_rewrite(draft) if draft is not None else None
     found: dict[str, Any] = next((step.result for step in steps if step.name == StepName.RESEARCH and step.result), {})
     return Progress(
         run=run,
@@ -102,7 +110,8 @@ def progress_of(lead: Lead) -> Progress | None:
         steps=[_line(run, step) for step in steps],
         report=str(found.get("report", "")),
         tool_calls=list(found.get("tool_calls", [])),
-        fingerprint=_fingerprint(lead, run, steps, draft),
+        fingerprint=_fingerprint(lead, run, steps, draft, str(rewrite)),
+        is_rewriting=rewrite is not None and rewrite.status == RewriteStatus.WAITING,
     )
 
 
@@ -156,9 +165,9 @@ def _retry(step: Step) -> str:
     return f"{step.error_sentence} Attempt {step.attempts + 1} of 3 {f'in about {wait} s' if wait else 'now'}."
 
 
-def _fingerprint(lead: Lead, run: WorkflowRun, steps: list[Step], draft: EmailDraft | None) -> str:
+def _fingerprint(lead: Lead, run: WorkflowRun, steps: list[Step], draft: EmailDraft | None, rewrite: str) -> str:
     parts = [lead.status, str(run.pk), run.status, run.updated_at.isoformat()]
     parts += [f"{step.status}{step.attempts}" for step in steps]
     if draft is not None:
-        parts += [draft.status, str(draft.version)]
+        parts += [draft.status, str(draft.version), str(draft.bounced_at), rewrite]
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]

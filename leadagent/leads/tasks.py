@@ -18,7 +18,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from leadagent.leads import indexing, sending, workflow
+from leadagent.leads import indexing, rewriting, sending, workflow
 from leadagent.leads.leases import claim_step
 from usage.tasks import drain_inbox
 
@@ -49,6 +49,15 @@ def send_email(draft_id: str) -> None:
     sending.send_draft(UUID(draft_id))
 
 
+@shared_task(name="leadagent.leads.tasks.rewrite_email")
+def rewrite_email(rewrite_id: str) -> None:
+    """Have a draft written anew, unless another worker does."""
+    pause = rewriting.perform_rewrite(UUID(rewrite_id))
+    _tell(drain_inbox)
+    if pause is not None:
+        nudge_rewrite(UUID(rewrite_id), after=pause)
+
+
 @shared_task(name="leadagent.leads.tasks.index_document")
 def index_document(document_id: str) -> None:
     """Make a document searchable, unless another worker does."""
@@ -64,6 +73,8 @@ def sweep_runs() -> None:
         _tell(advance_run, run_id)
     for draft_id in sending.take_unsent_drafts():
         _tell(send_email, draft_id)
+    for rewrite_id in rewriting.take_due_rewrites():
+        _tell(rewrite_email, rewrite_id)
     for document_id in indexing.take_due_documents():
         _tell(index_document, document_id)
 
@@ -77,6 +88,12 @@ def nudge_run(run_id: UUID, *, after: timedelta = timedelta(0)) -> None:
 def nudge_email(draft_id: UUID) -> None:
     """Have a worker send the approved email once the current transaction is committed."""
     _on_commit(partial(_tell, send_email, draft_id))
+
+
+def nudge_rewrite(rewrite_id: UUID, *, after: timedelta = timedelta(0)) -> None:
+    """Have a worker write the draft anew once the current transaction is committed."""
+    rewriting.note_nudge(rewrite_id)
+    _on_commit(partial(_tell, rewrite_email, rewrite_id, after=after))
 
 
 def nudge_document(document_id: UUID, *, after: timedelta = timedelta(0)) -> None:

@@ -25,7 +25,7 @@ GROUPS = (
         ("ai_config", "credential", "connection", "key", "encryption", "fallback", "price"),
     ),
     Group("spending", "Budgets and alerts", ("budget", "alert")),
-    Group("leads", "Leads, emails and knowledge", ("lead", "run", "email", "document")),
+    Group("leads", "Leads, emails and knowledge", ("lead", "run", "email", "document", "prompt", "voice")),
     Group("support", "Support staff", ("support",)),
     Group("exports", "Downloads", ("audit", "usage", "export")),
 )
@@ -67,6 +67,10 @@ LABELS = {
     "email.approved": "Approved an email",
     "email.discarded": "Discarded an email",
     "email.edited": "Edited an email",
+    "email.returned": "An email was returned by the recipient's mail server",
+    "email.rewrite_asked": "Had an email rewritten",
+    "email.schedule_cancelled": "Took a scheduled email back",
+    "email.scheduled": "Approved an email for a later time",
     "encryption.rotated": "Provider key was sealed with a new secret",
     "fallback.granted": "Let the platform's AI stand in for a failing key",
     "fallback.used": "The platform's key was used in place of a failing one",
@@ -87,6 +91,8 @@ LABELS = {
     "price.ended": "Ended a negotiated price",
     "price.negotiated": "Added a negotiated price",
     "price.withdrawn": "Took a negotiated price back before it began",
+    "prompt.chosen": "Put another version of a prompt in force",
+    "prompt.saved": "Saved a new version of a prompt",
     "run.cancelled": "Cancelled a lead's run",
     "run.resumed": "Let a lead's run go on",
     "run.started": "Started a run for a lead",
@@ -99,6 +105,7 @@ LABELS = {
     "usage.exported": "Downloaded usage",
     "usage.month_dropped": "Single calls of a month were deleted, their time being over",
     "usage.repaired": "Costs of lost answers were asked from the provider",
+    "voice.saved": "Saved the voice of the emails",
 }
 
 

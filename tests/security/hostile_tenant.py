@@ -22,7 +22,21 @@ from byok.models import (
     SupersededKey,
 )
 from byok.reports import ConnectionReport, LineState, ReportLine
-from leadagent.leads.models import Document, EmailDraft, Lead, LeadNote, LeadSource, Step, WorkflowRun
+from leadagent.leads.models import (
+    DeliveryReport,
+    Document,
+    DraftRevision,
+    DraftRewrite,
+    EmailDraft,
+    Lead,
+    LeadNote,
+    LeadSource,
+    PromptChoice,
+    PromptVersion,
+    Step,
+    Voice,
+    WorkflowRun,
+)
 from leadagent.leads.workflow import STEPS
 from leadagent.tenants import audit
 from leadagent.tenants.membership import invite
@@ -179,12 +193,21 @@ def _leads(tenant: HostileTenant, payload: str) -> None:
         tenant.poison(step, payload, result=result | {"category": "QUALIFIED", "subject": payload})
     draft = EmailDraft.objects.create(run=run, subject="x", body="x", message_id=f"<{run.pk}@x.test>")
     tenant.poison(draft, payload)
+    for number, kind in enumerate(("written", "edited"), start=1):
+        text = DraftRevision.objects.create(
+            draft=draft, number=number, kind=kind, subject="x", body="x", author=tenant.admin
+        )
+        tenant.poison(text, f"{payload} {number}")
+    rewrite = DraftRewrite.objects.create(draft=draft, instruction="x", base_version=1, status="failed")
+    tenant.poison(rewrite, payload)
+    tenant.poison(DeliveryReport.objects.create(draft=draft, kind="returned"), payload)
     document = Document.objects.create(organization=organization, title="x", content="x", status="failed")
     tenant.poison(document, payload)
     note = LeadNote.objects.create(organization=organization, lead=lead, author=tenant.admin, text="x")
     tenant.poison(note, payload)
     tenant.ids["note_id"] = note.pk
     tenant.ids |= {"lead_id": lead.pk, "run_id": run.pk, "draft_id": draft.pk, "document_id": document.pk}
+    _voice_and_prompts(tenant, payload)
     # A second lead whose run stopped shows the sentences of failures.
     stopped = Lead.objects.create(
         organization=organization, name="x", email="y@x.test", message="x", source=LeadSource.FORM, status="attention"
@@ -195,6 +218,18 @@ def _leads(tenant: HostileTenant, payload: str) -> None:
     step = Step.objects.create(run=paused, name=STEPS[0], position=1, status="failed", attempts=3)
     tenant.poison(step, payload)
     tenant.ids["stopped_lead_id"] = stopped.pk
+
+
+def _voice_and_prompts(tenant: HostileTenant, payload: str) -> None:
+    tenant.poison(Voice.objects.create(organization=tenant.organization, updated_by=tenant.admin), payload)
+    version = PromptVersion.objects.create(
+        organization=tenant.organization, operation="research", number=1, text="x", created_by=tenant.admin
+    )
+    tenant.poison(version, payload)
+    PromptChoice.objects.create(
+        organization=tenant.organization, operation="research", version=version, changed_by=tenant.admin
+    )
+    tenant.ids |= {"operation": "research", "number": 1}
 
 
 def _usage(tenant: HostileTenant, payload: str) -> None:

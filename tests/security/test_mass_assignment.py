@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from byok.config import save_ai_config
 from byok.models import AIConfig, DatedPrice
+from leadagent.leads.models import PromptVersion, Voice
 from leadagent.tenants.models import ApiToken, Invitation, Membership, Organization, Role, User
 from tests.byok.asked import Asked
 from tests.byok.catalog_rows import add_model
@@ -212,4 +213,29 @@ def test_the_public_form(client: Client, organization: Organization) -> None:
     assert not other.leads.exists()
     assert lead.idempotency_key != "evil"
     assert lead.runs.get().category == ""
+    assert anything_smuggled() == []
+
+
+def test_the_voice(client: Client, organization: Organization, admin: Membership) -> None:
+    other = OrganizationFactory()
+    fields = {
+        "sender_name": "Acme Sales", "reply_to": "sales@acme.test", "language": "", "tone": "plain", "version": "0",
+    }  # fmt: skip
+    hidden = {**SMUGGLED, "organization": other.pk, "updated_at": "2001-01-01"}
+    assert client.post(reverse("leads:voice", args=[organization.slug]), {**hidden, **fields}).status_code == 302
+    [made] = Voice.objects.all()
+    assert (made.organization, made.updated_by, made.version) == (organization, admin.user, 1)
+    assert made.updated_at.year > 2001
+    assert anything_smuggled() == []
+
+
+def test_a_prompt(client: Client, organization: Organization, admin: Membership) -> None:
+    other = OrganizationFactory()
+    where = reverse("leads:prompt", args=[organization.slug, "research"])
+    hidden = {**SMUGGLED, "organization": other.pk, "number": "99", "operation": "evil", "version": "7"}
+    assert client.post(where, {**hidden, "text": "Look.", "note": "", "seen": "0"}).status_code == 302
+    [made] = PromptVersion.objects.all()
+    assert (made.organization, made.operation, made.number, made.created_by) == (
+        organization, "research", 1, admin.user,
+    )  # fmt: skip
     assert anything_smuggled() == []

@@ -14,8 +14,9 @@ from django.utils import timezone
 from byok.config import save_ai_config
 from byok.negotiated_prices import add_negotiated_price
 from leadagent.leads.intake import take_in
-from leadagent.leads.models import Document, EmailDraft, LeadSource, WorkflowRun
+from leadagent.leads.models import Document, EmailDraft, LeadSource, StepName, WorkflowRun
 from leadagent.leads.notes import add_note
+from leadagent.leads.prompts import save_prompt
 from leadagent.tenants.membership import invite
 from leadagent.tenants.models import ApiToken, Organization, Role
 from tests.byok.catalog_rows import add_model
@@ -115,8 +116,21 @@ def _ready_export(organization: Organization) -> dict[str, Any]:
     return {"export_id": export.pk}
 
 
+def _prompt(organization: Organization) -> dict[str, Any]:
+    return {"operation": "research"}
+
+
+def _prompt_version(organization: Organization) -> dict[str, Any]:
+    save_prompt(organization, StepName.RESEARCH, "Look them up.", by=UserFactory(), seen=0)
+    return {"operation": "research", "number": 1}
+
+
 # What these name belongs to no organisation: every admin finds it under their own address.
-NAMES_NO_ROW = {"byok:onboarding_key": "a provider"}
+NAMES_NO_ROW = {
+    "byok:onboarding_key": "a provider",
+    "leads:prompt": "an operation",
+    "leads:prompt_choose": "an operation",
+}
 # What these name is in one person's session: nobody finds it by signing in.
 IN_ONE_SESSION = {"byok:connect_callback": "a connection that was begun there"}
 
@@ -146,6 +160,15 @@ ROUTE_KWARGS: dict[str, MakeRow] = {
     "leads:draft_save": _draft,
     "leads:draft_approve": _draft,
     "leads:draft_discard": _draft,
+    "leads:draft_schedule": _draft,
+    "leads:draft_unschedule": _draft,
+    "leads:draft_rewrite": _draft,
+    "leads:draft_rewrite_cancel": _draft,
+    "leads:draft_restore": _draft,
+    "leads:draft_history": _draft,
+    "leads:prompt": _prompt,
+    "leads:prompt_choose": _prompt,
+    "leads:prompt_version": _prompt_version,
     "leads:knowledge_document": _document,
     "leads:knowledge_again": _document,
     "leads:knowledge_delete": _document,

@@ -1,9 +1,13 @@
 """Leads, the workflow that answers them, and what the organisation knows."""
 
+from leadagent.leads.models.delivery import DeliveryKind, DeliveryReport
 from leadagent.leads.models.draft import DraftStatus, EmailDraft
 from leadagent.leads.models.knowledge import Chunk, Document, DocumentStatus
 from leadagent.leads.models.lead import Category, Lead, LeadSource, LeadStatus
 from leadagent.leads.models.note import LeadNote
+from leadagent.leads.models.prompt import PromptChoice, PromptVersion
+from leadagent.leads.models.revision import DraftRevision, DraftRewrite, RevisionKind, RewriteStatus
+from leadagent.leads.models.voice import Language, Tone, Voice
 from leadagent.leads.models.workflow import (
     ACTIVE,
     OPEN,
@@ -20,18 +24,29 @@ __all__ = [
     "OPEN",
     "Category",
     "Chunk",
+    "DeliveryKind",
+    "DeliveryReport",
     "Document",
     "DocumentStatus",
+    "DraftRevision",
+    "DraftRewrite",
     "DraftStatus",
     "EmailDraft",
+    "Language",
     "Lead",
     "LeadNote",
     "LeadSource",
     "LeadStatus",
+    "PromptChoice",
+    "PromptVersion",
     "Qualification",
+    "RevisionKind",
+    "RewriteStatus",
     "RunStatus",
     "Step",
     "StepName",
     "StepStatus",
+    "Tone",
+    "Voice",
     "WorkflowRun",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from uuid6 import uuid7
 
@@ -12,6 +13,7 @@ from leadagent.tenants.models import User
 
 class DraftStatus(models.TextChoices):
     DRAFT = "draft", "Draft"
+    SCHEDULED = "scheduled", "Scheduled"
     SENDING = "sending", "Being sent"
     SENT = "sent", "Sent"
     SEND_FAILED = "send_failed", "Not sent"
@@ -33,13 +35,25 @@ class EmailDraft(models.Model):
     edited_at = models.DateTimeField(null=True, blank=True)
     approved_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     approved_at = models.DateTimeField(null=True, blank=True)
+    # When a worker is to send it: at the time that a person chose, or again after the mail server asked to wait.
+    scheduled_for = models.DateTimeField(null=True, blank=True)
+    send_attempts = models.PositiveSmallIntegerField(default=0)
     # Set by the one worker that hands the mail over; with it the outcome is written.
     send_started_at = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     # The same for every attempt, so that a mail server may drop a second copy.
     message_id = models.CharField(max_length=200, unique=True, editable=False)
     error_sentence = models.TextField(blank=True)
+    # When the newest notice came that a mail that had been sent was not delivered.
+    bounced_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["scheduled_for"], condition=Q(status=DraftStatus.SCHEDULED.value), name="draft_scheduled"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.subject

@@ -150,6 +150,9 @@ class Step(models.Model):
     on_platform = models.BooleanField(default=False)
     platform_code = models.CharField(max_length=40, blank=True)
     platform_reason = models.TextField(blank=True)
+    # The prompt of the last attempt ("default v1", "own v3") and the SHA-256 of its text.
+    prompt_version = models.CharField(max_length=40, blank=True)
+    prompt_digest = models.CharField(max_length=64, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 

@@ -12,9 +12,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from leadagent.http import HtmxHttpRequest, render_page
-from leadagent.leads.forms import DraftForm, NoteForm
+from leadagent.leads.draft_forms import DraftForm
+from leadagent.leads.draft_panel import draft_acts, panel_of
+from leadagent.leads.forms import NoteForm
 from leadagent.leads.models import Lead, LeadStatus
 from leadagent.leads.progress import Progress, category_pill, lead_pill, progress_of
+from leadagent.leads.prompt_trace import prompts_used
 from leadagent.leads.rendering import report_html
 from leadagent.leads.views.assignment import assignment_context
 from leadagent.leads.views.notes import notes_context
@@ -112,22 +115,38 @@ def render_detail(
 
 def _about_run(request: HtmxHttpRequest, progress: Progress, form: DraftForm | None) -> dict[str, Any]:
     draft = progress.draft
-    may_edit = draft is not None and draft.is_editable and request.membership.may(Role.MEMBER)
+    may_edit = (
+        draft is not None and draft.is_editable and not progress.is_rewriting and request.membership.may(Role.MEMBER)
+    )
     if draft is not None and form is None and may_edit:
         form = DraftForm(initial={"subject": draft.subject, "body": draft.body, "version": draft.version})
     mends = progress.run.may_resume and request.membership.may(Role.ADMIN)
     verdict = progress.run.qualification
     return {
         "report": report_html(progress.report),
+        "prompts_used": prompts_used(
+            progress.run, org=request.organization.slug, may_open=request.membership.may(Role.ADMIN)
+        ),
         "verdict": verdict,
         "verdict_pill": category_pill(progress.run.category),
         "confidence": f"{verdict.confidence:.0%}" if verdict else "",
         "draft": draft,
+        **_about_draft(request, progress),
         "draft_form": form if may_edit else None,
         # The text of someone whose draft was decided on by another person meanwhile.
         "unsaved": form if form is not None and not may_edit else None,
         **(_way_out(progress.run.error_code, request.organization.slug) if mends else {}),
     }
+
+
+def _about_draft(request: HtmxHttpRequest, progress: Progress) -> dict[str, Any]:
+    if progress.draft is None:
+        return {}
+    panel = panel_of(progress.draft, progress.run)
+    if panel["rewrite"] is not None and request.membership.may(Role.ADMIN):
+        way_out = _way_out(panel["rewrite"].error_code, request.organization.slug)
+        panel |= {f"rewrite_{name}": value for name, value in way_out.items()}
+    return panel
 
 
 def _way_out(error_code: str, org: str) -> dict[str, str]:
@@ -157,7 +176,8 @@ def _actions(request: HtmxHttpRequest, lead: Lead, progress: Progress | None) ->
         actions["cancel"] = reverse("leads:run_cancel", args=[org, run.pk])
     if not progress.is_moving:
         actions["start"] = start
-    if draft is not None and draft.is_editable:
-        for act in ("save", "approve", "discard"):
+    if draft is not None:
+        actions["history"] = reverse("leads:draft_history", args=[org, draft.pk])
+        for act in draft_acts(draft, is_rewriting=progress.is_rewriting):
             actions[act] = reverse(f"leads:draft_{act}", args=[org, draft.pk])
     return actions

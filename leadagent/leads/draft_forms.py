@@ -1,0 +1,91 @@
+"""The reply under review, as people type it in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from leadagent.leads.outreach import BODY_LIMIT, SUBJECT_LIMIT
+from leadagent.leads.rewriting import INSTRUCTION_LIMIT
+from leadagent.leads.text import clean
+from leadagent.leads.voice_forms import refuse_key_in
+
+LATEST = timedelta(days=90)
+_INPUT = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"]
+
+
+class DraftForm(forms.Form):
+    """The reply under review. `version` is the one that was on the screen.
+
+    Everything that can be done with it is a button of one form, so that the text on the screen goes along.
+    """
+
+    subject = forms.CharField(max_length=SUBJECT_LIMIT)
+    body = forms.CharField(max_length=BODY_LIMIT, label="Email", widget=forms.Textarea(attrs={"rows": 14}))
+    version = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
+    instruction = forms.CharField(
+        required=False,
+        label="What should be different?",
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="For example: “shorter, and propose Thursday”. Costs one AI call; your text is kept in the history.",
+    )
+    send_at = forms.CharField(
+        required=False,
+        label="Date and time (UTC)",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local", "class": "short"}),
+    )
+
+    def text(self) -> dict[str, Any]:
+        """Subject, body and version, as the decisions of `outreach` take them."""
+        return {name: self.cleaned_data[name] for name in ("subject", "body", "version")}
+
+
+class RewriteForm(DraftForm):
+    """The text, and what is to be different about it."""
+
+    def clean_instruction(self) -> str:
+        said = clean(self.cleaned_data["instruction"])
+        if not said:
+            raise forms.ValidationError("Say what should be different.")
+        if len(said) > INSTRUCTION_LIMIT:
+            raise forms.ValidationError(f"Use at most {INSTRUCTION_LIMIT:,} characters.")
+        return refuse_key_in(said)
+
+
+class ScheduleForm(DraftForm):
+    """The text, and when it is to be sent: `send_at` becomes an aware time in UTC."""
+
+    def clean_send_at(self) -> datetime:
+        at = _read(self.cleaned_data["send_at"].strip())
+        now = timezone.now()
+        if at is None:
+            raise forms.ValidationError("Enter a date and a time, like 2027-03-31 09:00.")
+        if at <= now:
+            raise forms.ValidationError(f"This time has passed: it is {now.astimezone(UTC):%Y-%m-%d %H:%M} UTC now.")
+        if at > now + LATEST:
+            raise forms.ValidationError(f"Choose a time within the next {LATEST.days} days.")
+        return at
+
+
+class VersionForm(forms.Form):
+    """A decision on a draft whose text is not sent along."""
+
+    version = forms.IntegerField(min_value=1)
+
+
+class RestoreForm(VersionForm):
+    """Which earlier text is to be the draft again."""
+
+    number = forms.IntegerField(min_value=1)
+
+
+def _read(written: str) -> datetime | None:
+    for form in _INPUT:
+        try:
+            return datetime.strptime(written, form).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+    return None
