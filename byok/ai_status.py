@@ -12,9 +12,9 @@ from byok.config import byok_allowed
 from byok.current_setup import provider_label
 from byok.models import PLATFORM_DEFAULT, AIConfig, CredentialStatus, ProviderCredential
 from leadagent.tenants.models import Organization
+from usage.ledger.partitions import month_after
 from usage.models import FreeTierMonth
-from usage.partitions import month_after
-from usage.quota import FreeTier, current_month
+from usage.spending.quota import FreeTier, current_month
 
 # States of a key that no call gets through with.
 _TROUBLES = (CredentialStatus.REJECTED, CredentialStatus.UNREADABLE, CredentialStatus.NO_CREDIT)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from uuid import UUID
 
 from byok.encryption import KeyBinding, KeyUnreadable, decrypt_api_key, encrypt_api_key, envelope_head, reseal_api_key
+from usage.alerting.sealing import SecretUnreadable
 from usage.models import AlertSecret
-from usage.sealing import SecretUnreadable
 
 
 def _binding(organization_id: int, row_id: UUID) -> KeyBinding:
@@ -14,7 +14,7 @@ def _binding(organization_id: int, row_id: UUID) -> KeyBinding:
 
 
 class KeyRingSealer:
-    """`usage.sealing.Sealer` over the encryption secrets."""
+    """`usage.alerting.sealing.Sealer` over the encryption secrets."""
 
     def seal(self, text: str, *, organization_id: int, row_id: UUID) -> str:
         return encrypt_api_key(text, binding=_binding(organization_id, row_id))

@@ -33,8 +33,8 @@ from leadagent.tenants.api_auth import ApiRequest, token_or_member
 from leadagent.tenants.api_errors import ApiError
 from leadagent.tenants.models import Organization, Role, Scope, User
 from leadagent.tenants.recent_sign_in import signed_in_recently
-from usage.alerts import CostAlertChoice, cost_alert_of
-from usage.quota import current_month, free_tier_of
+from usage.alerting.alerts import CostAlertChoice, cost_alert_of
+from usage.spending.quota import current_month, free_tier_of
 
 router = Router(tags=["configuration"])
 

@@ -16,8 +16,8 @@ class ByokConfig(AppConfig):
         from byok.encryption import check_key_ring
         from byok.known_configs import listen_to_own_saves
         from byok.providers import REGISTRY
-        from usage.contributions import find_cheaper_models_with
-        from usage.sealing import register
+        from usage.alerting.sealing import register
+        from usage.analytics.contributions import find_cheaper_models_with
 
         listen_to_own_saves()
         check_key_ring()

@@ -35,7 +35,7 @@ from byok.models import (
 )
 from byok.providers import REGISTRY
 from leadagent.tenants.models import Organization, Role, User
-from usage.alerts import tell_channels
+from usage.alerting.alerts import tell_channels
 from usage.analytics import last_days
 from usage.models import KeyOwner, UsageDaily
 from usage.templatetags.usage_format import money

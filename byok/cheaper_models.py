@@ -9,7 +9,7 @@ from byok.catalog.effect import TokenSums
 from byok.models import CatalogModel, PriceColumns
 from byok.recommendations import candidates_of, recommended_among
 from usage.analytics import UsageStats, UsageTotals
-from usage.contributions import CheaperModel
+from usage.analytics.contributions import CheaperModel
 from usage.models import KeyOwner
 
 # Less than a fifth, or than a cent, is not worth a change.

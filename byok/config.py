@@ -31,7 +31,7 @@ from byok.reports import ConnectionReport
 from byok.stored_keys import remove_api_key, store_key
 from leadagent.tenants import audit
 from leadagent.tenants.models import Organization, User
-from usage.alerts import CostAlertChoice, cost_alert_of, save_cost_alert
+from usage.alerting.alerts import CostAlertChoice, cost_alert_of, save_cost_alert
 
 ModelKind = Literal["chat", "embedding"]
 

@@ -11,7 +11,7 @@ from django.core.validators import EmailValidator, URLValidator
 from byok.models import PLATFORM_DEFAULT, FallbackConsent
 from byok.providers import REGISTRY
 from leadagent.logs import scrub
-from usage.alerts import CostAlertChoice
+from usage.alerting.alerts import CostAlertChoice
 
 # What a chat model is used for, and all that leaves usage rows.
 CHAT_OPERATIONS = ("research", "qualification", "email_generation")

@@ -13,7 +13,7 @@ from byok.models import PLATFORM_DEFAULT, AIConfig, FallbackConsent
 from byok.providers import REGISTRY
 from byok.recommendations import OPERATION_LABELS
 from leadagent.tenants.models import Organization
-from usage.alerts import CostAlertChoice
+from usage.alerting.alerts import CostAlertChoice
 
 
 @dataclass(frozen=True, slots=True)

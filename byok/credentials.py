@@ -13,8 +13,8 @@ from psycopg_pool import PoolTimeout
 
 from byok.errors import KINDS, AIError
 from byok.models import CredentialStatus, ProviderCredential
-from usage import durable
-from usage.events import CallFinished
+from usage.recording import durable
+from usage.recording.events import CallFinished
 
 logger = logging.getLogger(__name__)
 

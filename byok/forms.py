@@ -15,7 +15,7 @@ from byok.misplaced_keys import RefusesMisplacedKeys
 from byok.models import PLATFORM_DEFAULT, FallbackConsent
 from byok.provider_setup import setup_for
 from byok.providers import REGISTRY, Provider
-from usage.alerts import CostAlertChoice
+from usage.alerting.alerts import CostAlertChoice
 
 NO_EMBEDDINGS = ""
 # What only an organisation with a key of its own chooses; the form has these fields for nobody else.

@@ -17,9 +17,10 @@ from byok.encryption import KeyUnreadable
 from byok.metering import CallContext, Exchange
 from byok.providers import REGISTRY
 from byok.upper_bound import most_it_may_cost
-from usage import budgets, limits, quota, rate_limit, recorder
-from usage.events import CallFinished
 from usage.models import KeyOwner
+from usage.recording import recorder
+from usage.recording.events import CallFinished
+from usage.spending import budgets, limits, quota, rate_limit
 
 
 def _nothing_to_look_at() -> None:

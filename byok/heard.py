@@ -25,7 +25,7 @@ import psycopg
 from django.db import connections
 from psycopg import sql
 
-from usage import durable
+from usage.recording import durable
 
 CHANNEL = "byok_config"
 

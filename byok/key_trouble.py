@@ -21,7 +21,7 @@ from byok.notices import IN_USE
 from byok.providers import REGISTRY
 from byok.recommendations import OPERATION_LABELS
 from leadagent.tenants.models import Membership, Organization, Role
-from usage.quota import free_tier_of
+from usage.spending.quota import free_tier_of
 
 # What a call ends with while its key is in this state.
 _ERRORS = {

@@ -1,6 +1,6 @@
 """One HTTP exchange with a provider, from the decision to send to the finished usage event.
 
-Pure bookkeeping: `byok.wire` does the sending, `usage.recorder` the writing.
+Pure bookkeeping: `byok.wire` does the sending, `usage.recording.recorder` the writing.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from byok.answers import AnswerReader
 from byok.credentials import KnownCredential
 from byok.providers import REGISTRY
 from leadagent.logs import scrub
-from usage.events import CallFinished, CallStarted, new_event_id
 from usage.models import KeyOwner
+from usage.recording.events import CallFinished, CallStarted, new_event_id
 
 logger = logging.getLogger(__name__)
 

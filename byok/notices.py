@@ -27,7 +27,7 @@ from byok.providers import REGISTRY
 from leadagent.tenants import audit
 from leadagent.tenants.audit_models import AuditEvent
 from leadagent.tenants.models import Role, User
-from usage.alerts import tell_channels
+from usage.alerting.alerts import tell_channels
 
 logger = logging.getLogger(__name__)
 

@@ -27,9 +27,9 @@ from byok.providers import REGISTRY
 from byok.providers.base import Generation, Provider
 from leadagent.tenants import audit
 from leadagent.tenants.models import Organization
-from usage import repair
+from usage.ledger import repair
+from usage.ledger.repair import Told, Unsettled
 from usage.models import KeyOwner
-from usage.repair import Told, Unsettled
 
 logger = logging.getLogger(__name__)
 

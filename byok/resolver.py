@@ -23,8 +23,8 @@ from byok.models import PLATFORM_DEFAULT, ProviderCredential
 from byok.pricing import FixedPrice, known_pricing
 from byok.providers import REGISTRY, Provider
 from leadagent.tenants.models import Organization
-from usage import durable
 from usage.models import KeyOwner
+from usage.recording import durable
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model

@@ -26,7 +26,7 @@ import httpx2
 from byok.gate import Gate, KeySource
 from byok.metering import CallContext, Exchange
 from byok.providers import REGISTRY
-from usage.events import CallFinished
+from usage.recording.events import CallFinished
 
 logger = logging.getLogger(__name__)
 

@@ -26,8 +26,8 @@ from leadagent.api_docs import DocsPage
 from leadagent.leads.api import router as leads
 from leadagent.tenants.api_auth import BearerToken, SessionMember
 from leadagent.tenants.api_errors import ApiError, error_response
-from usage.api import router as ai_usage
-from usage.log_api import router as usage_log
+from usage.api.log import router as usage_log
+from usage.api.stats import router as ai_usage
 
 logger = logging.getLogger(__name__)
 

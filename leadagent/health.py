@@ -5,7 +5,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 
-from usage.backlog import LATE_AFTER_SECONDS, backlog, local_backlog
+from usage.ledger.backlog import LATE_AFTER_SECONDS, backlog, local_backlog
 
 
 def healthz(request: HttpRequest) -> JsonResponse:

@@ -12,7 +12,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
 from django.views.decorators.http import require_safe
 
-from usage.backlog import backlog, local_backlog
+from usage.ledger.backlog import backlog, local_backlog
 
 _HELP = {
     "database_up": "Whether PostgreSQL answered.",

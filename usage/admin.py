@@ -29,8 +29,8 @@ from leadagent.tenants.support_page import (
     facts,
     row,
 )
-from usage import dead_letters, quota
 from usage.analytics import UsageTotals, current_month, get_monthly_usage_stats
+from usage.ledger import dead_letters
 from usage.models import (
     AIUsage,
     AlertSent,
@@ -43,6 +43,7 @@ from usage.models import (
     UsageInbox,
     UsageState,
 )
+from usage.spending import quota
 
 
 @admin.register(UsageDaily)

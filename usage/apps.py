@@ -6,6 +6,7 @@ class UsageConfig(AppConfig):
     verbose_name = "AI usage"
 
     def ready(self) -> None:
-        from usage import nudges, tasks
+        from usage import tasks
+        from usage.recording import nudges
 
         nudges.send_by(tasks.drain_inbox.delay)

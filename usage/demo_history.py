@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from leadagent.tenants.models import Organization
-from usage import ingest
-from usage.events import CallFinished, event_id_at
+from usage.ledger import ingest
 from usage.models import AIUsage, InboxKind, KeyOwner, UsageInbox
+from usage.recording.events import CallFinished, event_id_at
 
 DAYS = 90
 # Own keys came after the first weeks; before that the platform's free requests had to do.

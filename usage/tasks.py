@@ -7,9 +7,11 @@ from celery import shared_task
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from usage import alerts, exports, ingest, reconciling, retention
-from usage.backlog import note_drained
-from usage.partitions import ensure_partitions, months_ahead
+from usage.alerting import alerts
+from usage.calls import exports
+from usage.ledger import ingest, reconciling, retention
+from usage.ledger.backlog import note_drained
+from usage.ledger.partitions import ensure_partitions, months_ahead
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from usage import alert_views
+from usage.views import alerts as alert_views
 from usage.views import calls, dashboard
 
 app_name = "usage"

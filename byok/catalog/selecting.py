@@ -17,7 +17,7 @@ from byok.provider_setup import setup_for
 from byok.providers import REGISTRY
 from byok.recommendations import OPERATION_LABELS
 from leadagent.tenants.models import Organization
-from usage.alerts import cost_alert_of
+from usage.alerting.alerts import cost_alert_of
 
 
 class Purpose(StrEnum):

@@ -17,8 +17,8 @@ from byok.config import CHAT_OPERATIONS
 from byok.models import ModelKind
 from leadagent.tenants.models import Organization
 from usage.analytics import UsageTotals, current_month, get_usage_by_operation
+from usage.ledger.partitions import month_after
 from usage.models import UsageDaily
-from usage.partitions import month_after
 
 # Which operations a model of each kind could do.
 _OPERATIONS: dict[str, tuple[str, ...]] = {ModelKind.CHAT: CHAT_OPERATIONS, ModelKind.EMBEDDING: ("embedding",)}

@@ -24,9 +24,9 @@ from byok.reports import ConnectionReport
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.tenants.models import Organization
 from leadagent.tenants.recent_sign_in import confirm_identity_url, signed_in_recently
-from usage.alerts import cost_alert_of
+from usage.alerting.alerts import cost_alert_of
 from usage.analytics import current_month, get_total_cost_by_period
-from usage.quota import FreeTier, free_tier_of
+from usage.spending.quota import FreeTier, free_tier_of
 
 TEMPLATE = "byok/settings.html"
 SIGN_IN_AGAIN = "It is some time since you signed in. Confirm who you are, then try again."

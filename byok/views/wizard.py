@@ -33,7 +33,7 @@ from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 from leadagent.tenants.onboarding import wizard_steps
 from leadagent.tenants.recent_sign_in import confirm_identity_url, signed_in_recently
-from usage.quota import free_tier_of
+from usage.spending.quota import free_tier_of
 
 _CONFLICT = (
     "Somebody else saved the configuration while this page was open. Theirs is kept; answer again to replace it."

@@ -11,7 +11,7 @@ class LeadsConfig(AppConfig):
         from leadagent.leads.assignment import on_membership_deleted, on_membership_saved
         from leadagent.leads.outcomes import count_outcomes
         from leadagent.tenants.models import Membership
-        from usage.contributions import count_outcomes_with
+        from usage.analytics.contributions import count_outcomes_with
 
         count_outcomes_with(count_outcomes)
         post_delete.connect(on_membership_deleted, sender=Membership, dispatch_uid="leads of who left")

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time
 
 from leadagent.leads.models import Category, DraftStatus, WorkflowRun
 from leadagent.tenants.models import Organization
-from usage.contributions import Outcome
+from usage.analytics.contributions import Outcome
 
 
 def count_outcomes(organization: Organization, start: date, end: date) -> list[Outcome]:

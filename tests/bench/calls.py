@@ -23,7 +23,7 @@ from leadagent.tenants.models import Organization
 from tests.bench.measuring import Pair, alternate, seconds_per_call
 from tests.bench.place import Bench, Worker
 from tests.bench.report import Row, at_least, at_most, milliseconds, not_measured, per_second
-from usage import durable
+from usage.recording import durable
 
 MESSAGES: Any = [{"role": "user", "content": "Is this lead worth a call?"}]
 THREADS = 32

@@ -10,7 +10,7 @@ from tests.bench.measuring import alternate
 from tests.bench.place import Bench, Worker
 from tests.bench.report import Row, at_least, per_second
 from tests.bench.seeding import new_events, start_of
-from usage.ingest import drain
+from usage.ledger.ingest import drain
 from usage.models import AIUsage, InboxKind, UsageDaily, UsageInbox
 
 

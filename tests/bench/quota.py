@@ -12,9 +12,9 @@ from leadagent.tenants.models import Organization
 from tests.bench.measuring import alternate
 from tests.bench.place import Bench
 from tests.bench.report import Row, at_most, milliseconds
-from usage import durable
 from usage.models import FreeTierMonth
-from usage.quota import current_month, reserve_free_request
+from usage.recording import durable
+from usage.spending.quota import current_month, reserve_free_request
 
 CONCURRENT = 200
 

@@ -18,7 +18,7 @@ from leadagent.tenants.models import Organization
 from tests.bench.measuring import alternate
 from tests.bench.place import Bench
 from tests.bench.report import Row, at_most, milliseconds, not_measured
-from usage import durable
+from usage.recording import durable
 
 MAX_BYTES_PER_TENANT = 5 * 1024
 

@@ -20,8 +20,9 @@ from tests.byok.keys import KEYS, PLATFORM_KEY
 from tests.byok.old_system import NAME, OLD_SECRET
 from tests.factories import OrganizationFactory
 from tests.usage.one_connection import lead_over_test_connection
-from usage import durable, held, ingest
+from usage.ledger import ingest
 from usage.models import AIUsage
+from usage.recording import durable, held
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -34,7 +35,7 @@ def pool_closed_before_the_database_goes(django_db_setup: None) -> Iterator[None
 def nothing_held() -> Iterator[None]:
     """No thread of one test stores events in the next one's database."""
     with pytest.MonkeyPatch.context() as patience:
-        patience.setattr("usage.held.RETRY_SECONDS", 3600.0)
+        patience.setattr("usage.recording.held.RETRY_SECONDS", 3600.0)
         yield
         held._events.clear()
 

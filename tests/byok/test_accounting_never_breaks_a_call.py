@@ -14,8 +14,9 @@ from byok.resolver import get_model_for_tenant
 from leadagent.tenants.models import Organization
 from tests.byok.conftest import Tenant
 from tests.byok.fake_provider import ANTHROPIC_CHAT, Body, FakeProvider, chat
-from usage import quota, recorder
 from usage.models import AIUsage, UsageInbox
+from usage.recording import recorder
+from usage.spending import quota
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
 

@@ -13,7 +13,7 @@ from leadagent.tenants.models import Organization
 from tests.byok.keys import KEYS
 from tests.usage.factories import finished
 from tests.usage.one_connection import put_postgresql_away
-from usage.events import CallFinished
+from usage.recording.events import CallFinished
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
 

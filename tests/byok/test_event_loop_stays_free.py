@@ -15,8 +15,8 @@ from tests.byok.conftest import Tenant
 from tests.byok.fake_provider import MODELS, OPENROUTER_CHAT, STREAM, FakeProvider, chat_async, streamed
 from tests.byok.keys import KEYS
 from tests.factories import OrganizationFactory
-from usage import durable
 from usage.models import UsageInbox
+from usage.recording import durable
 
 
 @pytest.mark.django_db
@@ -40,7 +40,7 @@ def test_the_loop_goes_on_while_postgresql_takes_its_time(
         with quick() as borrowed:
             yield borrowed
 
-    monkeypatch.setattr("usage.durable.connection", slow)
+    monkeypatch.setattr("usage.recording.durable.connection", slow)
     gaps: list[float] = []
 
     async def watched() -> None:

@@ -14,9 +14,9 @@ from byok.models import ProviderCredential
 from leadagent.tenants.models import Organization, Role
 from tests.byok.keys import KEYS
 from tests.byok.pages import client_of, text, url
-from usage import quota
 from usage.models import FreeTierMonth
-from usage.quota import current_month
+from usage.spending import quota
+from usage.spending.quota import current_month
 
 CTA = "Add your own key for unlimited requests"
 

@@ -23,7 +23,7 @@ from tests.byok.keys import KEYS
 from tests.byok.old_system import NAME, OLD_SECRET, import_file, line, seal, tenant
 from tests.byok.own_process import start, wait_until
 from tests.factories import OrganizationFactory
-from usage.alerts import cost_alert_of
+from usage.alerting.alerts import cost_alert_of
 
 pytestmark = pytest.mark.usefixtures("old_secret")
 

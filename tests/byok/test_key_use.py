@@ -15,8 +15,8 @@ from byok.key_use import note_key_use, note_recent_key_use
 from byok.models import KeyUseDay
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.factories import OrganizationFactory
+from usage.ledger.partitions import ensure_partitions
 from usage.models import AIUsage
-from usage.partitions import ensure_partitions
 
 pytestmark = pytest.mark.django_db
 

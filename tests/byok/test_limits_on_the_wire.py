@@ -17,8 +17,8 @@ from tests.byok.conftest import Tenant
 from tests.byok.fake_provider import CHAT, OPENAI_CHAT, OPENROUTER_CHAT, FakeProvider, chat, chat_async
 from tests.byok.keys import KEYS
 from tests.usage.one_connection import put_postgresql_away
-from usage.budgets import BudgetChoice, save_budgets, taken_this_month
 from usage.models import FreeTierMonth, UsageInbox
+from usage.spending.budgets import BudgetChoice, save_budgets, taken_this_month
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
 

@@ -23,7 +23,7 @@ from tests.byok.conftest import Tenant
 from tests.byok.fake_provider import OPENROUTER_CHAT, STREAM, FakeProvider, chat, chat_async, streamed
 from tests.byok.keys import KEYS
 from tests.usage.test_ingest import assert_rollup_equals_events
-from usage import ingest, reconciling, repair
+from usage.ledger import ingest, reconciling, repair
 from usage.models import AIUsage, UnsettledCall, UsageDaily, UsageInbox
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]

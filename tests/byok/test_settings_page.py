@@ -21,7 +21,7 @@ from tests.byok.asked import Asked
 from tests.byok.keys import KEYS
 from tests.byok.pages import HTMX, client_of, fields, sign_in_grows_old, text, url
 from tests.factories import MembershipFactory, OrganizationFactory
-from usage.alerts import CostAlertChoice, cost_alert_of
+from usage.alerting.alerts import CostAlertChoice, cost_alert_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("asked")]
 

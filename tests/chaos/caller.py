@@ -34,7 +34,7 @@ from byok.config import ConfigConflict, save_ai_config  # noqa: E402
 from byok.errors import AIError, translated  # noqa: E402
 from byok.resolver import TenantModel, get_model_for_tenant  # noqa: E402
 from leadagent.tenants.models import Organization  # noqa: E402
-from usage import held  # noqa: E402
+from usage.recording import held  # noqa: E402
 
 Outcomes = Counter[str]
 _background: list[tuple[threading.Event, threading.Thread, Outcomes]] = []

@@ -357,7 +357,7 @@ class Tenant:
 
     def settled(self) -> None:
         """Wait until nothing of this organisation waits anywhere."""
-        spools = (self.lab.spool / "usage.jsonl", self.lab.spool / "usage.replaying")
+        spools = (self.lab.spool / "usage.jsonl", self.lab.spool / "usage.ledger.replaying")
         until(
             lambda: not any(file.exists() and file.stat().st_size for file in spools) and not self.waiting(),
             "everything is drained",

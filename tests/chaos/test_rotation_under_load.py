@@ -25,7 +25,7 @@ from tests.byok.fake_provider import ANTHROPIC_CHAT, EMBEDDINGS, MODELS, FakePro
 from tests.byok.own_process import start, wait_until
 from tests.chaos.tally import Tally
 from tests.usage.test_ingest import ROLLUP, SUMS, rows_of
-from usage import ingest
+from usage.ledger import ingest
 from usage.models import AIUsage
 
 OLD, NEW = (hashlib.sha256(name).hexdigest() for name in (b"the old secret", b"the new secret"))

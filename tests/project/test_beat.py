@@ -44,10 +44,10 @@ from tests.project.files import ROOT
 from tests.tenants.audit_rows import chain_now
 from tests.usage.factories import finished, record, started, store
 from tests.usage.one_connection import lead_over_test_connection
-from usage import durable
-from usage.alerts import CostAlertChoice, save_cost_alert
+from usage.alerting.alerts import CostAlertChoice, save_cost_alert
+from usage.ledger.partitions import ensure_partitions
 from usage.models import UsageExport, UsageInbox
-from usage.partitions import ensure_partitions
+from usage.recording import durable
 
 SCHEDULE: dict[str, dict[str, Any]] = django_settings.CELERY_BEAT_SCHEDULE
 NAMES = sorted(entry["task"] for entry in SCHEDULE.values())

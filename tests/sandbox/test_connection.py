@@ -14,7 +14,7 @@ from leadagent.tenants.models import Organization
 from tests.factories import OrganizationFactory
 from tests.sandbox.conftest import PREFIXES, NewKey, Sandbox
 from tests.usage.one_connection import lead_over_test_connection
-from usage import ingest
+from usage.ledger import ingest
 from usage.models import AIUsage
 
 WIRES = pytest.mark.parametrize("wire", PREFIXES)

@@ -23,7 +23,7 @@ def main() -> None:
     from byok.resolver import get_model_for_tenant
     from leadagent.tenants.models import Organization
     from tests.security.canary import PREFIXES, Canary, modes
-    from usage import durable
+    from usage.recording import durable
 
     logger = logging.getLogger("canary")
     for name in ("openai", "anthropic", "httpx2", "httpcore2", "pydantic_ai", "asyncio", ""):

@@ -43,8 +43,8 @@ from leadagent.tenants.membership import invite
 from leadagent.tenants.models import ApiToken, Organization, Role, User
 from tests.byok.catalog_rows import add_model
 from tests.factories import MembershipFactory, OrganizationFactory, UserFactory
-from usage.events import event_id_at
 from usage.models import AIUsage, AlertDelivery, AlertSent, AlertSettings, Budget, CostAlert, UsageDaily, UsageExport
+from usage.recording.events import event_id_at
 
 SEPARATOR = " ¦ "
 

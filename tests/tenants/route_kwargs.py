@@ -21,7 +21,7 @@ from leadagent.tenants.membership import invite
 from leadagent.tenants.models import ApiToken, Organization, Role
 from tests.byok.catalog_rows import add_model
 from tests.factories import MembershipFactory, UserFactory
-from usage.exports import file_of
+from usage.calls.exports import file_of
 from usage.models import ExportState, UsageExport
 
 MakeRow = Callable[[Organization], dict[str, Any]]

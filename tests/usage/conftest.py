@@ -10,7 +10,7 @@ from pytest_django import Settings
 from leadagent.tenants.models import Organization
 from tests.factories import OrganizationFactory
 from tests.usage.one_connection import lead_over_test_connection
-from usage import durable, held
+from usage.recording import durable, held
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -23,7 +23,7 @@ def pool_closed_before_the_database_goes(django_db_setup: None) -> Iterator[None
 def nothing_held() -> Iterator[None]:
     """No thread of one test stores events in the next one's database."""
     with pytest.MonkeyPatch.context() as patience:
-        patience.setattr("usage.held.RETRY_SECONDS", 3600.0)
+        patience.setattr("usage.recording.held.RETRY_SECONDS", 3600.0)
         yield
         held._events.clear()
 

@@ -7,9 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from leadagent.tenants.models import Organization
-from usage import ingest, recorder
-from usage.events import CallFinished, CallStarted
+from usage.ledger import ingest
 from usage.models import AIUsage
+from usage.recording import recorder
+from usage.recording.events import CallFinished, CallStarted
 
 AT = datetime(2026, 11, 15, 12, tzinfo=UTC)
 

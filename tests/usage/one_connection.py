@@ -22,7 +22,7 @@ def lead_over_test_connection(monkeypatch: pytest.MonkeyPatch) -> None:
         with raw.transaction():
             yield raw
 
-    monkeypatch.setattr("usage.durable.connection", borrowed)
+    monkeypatch.setattr("usage.recording.durable.connection", borrowed)
 
 
 def put_postgresql_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,4 +33,4 @@ def put_postgresql_away(monkeypatch: pytest.MonkeyPatch) -> None:
         raise psycopg.OperationalError("the server closed the connection unexpectedly")
         yield
 
-    monkeypatch.setattr("usage.durable.connection", away)
+    monkeypatch.setattr("usage.recording.durable.connection", away)

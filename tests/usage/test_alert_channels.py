@@ -15,8 +15,8 @@ from byok.encryption import envelope_head
 from leadagent.egress import Answer, EgressFailed, EgressRefused
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.factories import OrganizationFactory
-from usage.alert_settings import AlertChoice, renew_webhook_secret, save_alert_settings
-from usage.alerts import CostAlertChoice, deliver_waiting, raise_alert
+from usage.alerting.alerts import CostAlertChoice, deliver_waiting, raise_alert
+from usage.alerting.settings import AlertChoice, renew_webhook_secret, save_alert_settings
 from usage.models import AlertDelivery, AlertSecret
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +43,7 @@ class Wire:
 @pytest.fixture
 def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
     made = Wire()
-    monkeypatch.setattr("usage.alert_channels.egress.post", made.post)
+    monkeypatch.setattr("usage.alerting.channels.egress.post", made.post)
     return made
 
 

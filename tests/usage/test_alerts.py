@@ -14,8 +14,7 @@ from django.db import connections
 from leadagent.tenants.models import Organization, Role
 from tests.factories import MembershipFactory, OrganizationFactory
 from tests.usage.factories import finished, store
-from usage.alert_channels import NotDelivered
-from usage.alerts import (
+from usage.alerting.alerts import (
     MAX_ATTEMPTS,
     CostAlertChoice,
     cost_alert_of,
@@ -24,9 +23,10 @@ from usage.alerts import (
     save_cost_alert,
     send_due_alerts,
 )
-from usage.budgets import BudgetChoice, save_budgets
+from usage.alerting.channels import NotDelivered
+from usage.ledger.partitions import ensure_partitions
 from usage.models import AlertDelivery, AlertSent, AlertSettings, BudgetMonth, UsageDaily
-from usage.partitions import ensure_partitions
+from usage.spending.budgets import BudgetChoice, save_budgets
 
 pytestmark = pytest.mark.django_db
 
@@ -137,7 +137,7 @@ def test_a_refused_mail_is_tried_again(organization: Organization, monkeypatch: 
         raise SMTPException("busy")
 
     with monkeypatch.context() as broken:
-        broken.setattr("usage.alert_channels.EmailMultiAlternatives.send", refuse)
+        broken.setattr("usage.alerting.channels.EmailMultiAlternatives.send", refuse)
         assert send_due_alerts() == 0
     assert AlertSent.objects.get().sent_at is None
     assert send_due_alerts() == 0, "not before its time"
@@ -220,7 +220,7 @@ def test_a_channel_that_never_takes_it_is_given_up(organization: Organization, m
     def refuse(delivery: AlertDelivery) -> None:
         raise NotDelivered("no")
 
-    monkeypatch.setattr("usage.alerts.deliver", refuse)
+    monkeypatch.setattr("usage.alerting.alerts.deliver", refuse)
     raise_alert(organization, kind="test", key="test", title="t", text="t")
     for days in range(MAX_ATTEMPTS + 3):
         with time_machine.travel(NOVEMBER + timedelta(days=days), tick=False):

@@ -11,10 +11,10 @@ from pytest_django import Settings
 from leadagent.egress import Answer
 from leadagent.tenants.models import AuditEvent, Membership, Organization, Role
 from tests.factories import MembershipFactory, OrganizationFactory
-from usage.alerts import CostAlertChoice, cost_alert_of, raise_alert, save_cost_alert
-from usage.budgets import BudgetChoice, budgets_of, save_budgets
+from usage.alerting.alerts import CostAlertChoice, cost_alert_of, raise_alert, save_cost_alert
 from usage.models import AlertSecret, AlertSent
-from usage.rate_limit import own_rate_of
+from usage.spending.budgets import BudgetChoice, budgets_of, save_budgets
+from usage.spending.rate_limit import own_rate_of
 
 pytestmark = pytest.mark.usefixtures("one_connection")
 
@@ -41,7 +41,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         posted.append(url)
         return Answer(200 if "slack" in url else 500, b"")
 
-    monkeypatch.setattr("usage.alert_channels.egress.post", post)
+    monkeypatch.setattr("usage.alerting.channels.egress.post", post)
     return posted
 
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from leadagent.tenants.models import Organization
 from tests.factories import OrganizationFactory
 from tests.usage.factories import finished, record
-from usage import durations, ingest
-from usage.analytics import UsageTotals, get_ai_usage_stats, get_latency_by_model
-from usage.events import CallFinished
+from usage.analytics import UsageTotals, durations, get_ai_usage_stats, get_latency_by_model
+from usage.ledger import ingest
 from usage.models import AIUsage, UsageDaily
+from usage.recording.events import CallFinished
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
 

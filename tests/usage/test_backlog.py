@@ -13,7 +13,8 @@ from pytest_django import Settings
 from leadagent.tenants.models import Organization
 from tests.usage.factories import finished, record, started
 from tests.usage.one_connection import put_postgresql_away
-from usage import backlog, tasks
+from usage import tasks
+from usage.ledger import backlog
 from usage.models import DeadLetter, UsageInbox
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]

@@ -11,9 +11,9 @@ from leadagent.tenants.models import AuditEvent, Organization
 from tests.factories import OrganizationFactory
 from tests.usage.factories import finished, record
 from tests.usage.one_connection import put_postgresql_away
-from usage import budgets, limits
-from usage.budgets import BudgetChoice, BudgetReached, save_budgets
 from usage.models import BudgetMonth, UsageDaily
+from usage.spending import budgets, limits
+from usage.spending.budgets import BudgetChoice, BudgetReached, save_budgets
 
 CENT = Decimal("0.01")
 
@@ -132,7 +132,7 @@ class TestOnOneConnection:
             budgets.reserve(organization.pk, "research", CENT)
         budgets.settle(reservation, Decimal(0))
         assert taken(organization) == {"": CENT}
-        monkeypatch.setattr("usage.limits._fresh_until", 0.0)
+        monkeypatch.setattr("usage.spending.limits._fresh_until", 0.0)
         assert limits.limits_of(organization.pk).has_hard_budget("research"), "what was last read stands"
 
 

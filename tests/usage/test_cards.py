@@ -7,9 +7,9 @@ import pytest
 
 from tests.usage.test_period import TODAY
 from usage.analytics import UsageTotals
-from usage.cards import Card, cost_note, main_cards, outcome_cards
-from usage.contributions import Outcome
-from usage.period import PeriodName, period_named
+from usage.analytics.contributions import Outcome
+from usage.analytics.period import PeriodName, period_named
+from usage.report.cards import Card, cost_note, main_cards, outcome_cards
 from usage.templatetags.usage_format import percent
 
 PERIOD = period_named(PeriodName.THIS_MONTH, today=TODAY)

@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 
 from usage.analytics import UsageTotals
-from usage.charts import HEIGHT, TOP, Point, bar_chart, round_step
-from usage.forecast import Forecast
-from usage.over_time import cost_chart, slots_of, token_chart
-from usage.period import PeriodName, period_named, period_of_days
+from usage.analytics.forecast import Forecast
+from usage.analytics.period import PeriodName, period_named, period_of_days
+from usage.report.charts import HEIGHT, TOP, Point, bar_chart, round_step
+from usage.report.over_time import cost_chart, slots_of, token_chart
 
 TODAY = date(2026, 11, 26)
 

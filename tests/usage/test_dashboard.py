@@ -16,8 +16,8 @@ from django.urls import reverse
 from leadagent.tenants.models import Organization, Role
 from tests.factories import MembershipFactory, OrganizationFactory
 from tests.usage.factories import finished, store
-from usage import contributions
-from usage.contributions import CheaperModel, Outcome
+from usage.analytics import contributions
+from usage.analytics.contributions import CheaperModel, Outcome
 from usage.models import FreeTierMonth
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ from django.urls import reverse
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.factories import UserFactory
 from tests.usage.factories import finished
-from usage import ingest
+from usage.ledger import ingest
 from usage.models import AIUsage, DeadLetter, UsageInbox
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from psycopg_pool import PoolTimeout
 
-from usage import durable
+from usage.recording import durable
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from leadagent.tenants.models import Organization
 from tests.usage.factories import AT, finished, store
-from usage import durations
-from usage.analytics import get_latency_by_model
+from usage.analytics import durations, get_latency_by_model
 from usage.models import AIUsage, UsageDaily
 
 MILLISECONDS = st.integers(min_value=durations.EDGES[0], max_value=durations.EDGES[-1] - 1)

@@ -16,8 +16,8 @@ from leadagent.tenants.csv_rows import safe_cell
 from leadagent.tenants.models import Organization
 from tests.factories import OrganizationFactory
 from tests.usage.factories import AT, finished, store
-from usage.call_filter import CallFilter, Outcome, calls_of
-from usage.export_copy import COLUMNS, ExportFormat, export_chunks
+from usage.calls.call_filter import CallFilter, Outcome, calls_of
+from usage.calls.export_copy import COLUMNS, ExportFormat, export_chunks
 from usage.models import AIUsage
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]

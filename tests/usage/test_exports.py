@@ -16,9 +16,10 @@ from leadagent.tenants.models import AuditEvent, Organization, Role
 from tests.factories import MembershipFactory, OrganizationFactory
 from tests.usage.factories import AT, finished, store
 from tests.usage.test_usage_page import client_of
-from usage import exports, tasks
-from usage.call_filter import CallFilter
-from usage.export_copy import ExportFormat, export_chunks
+from usage import tasks
+from usage.calls import exports
+from usage.calls.call_filter import CallFilter
+from usage.calls.export_copy import ExportFormat, export_chunks
 from usage.models import ExportState, UsageExport
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
@@ -169,7 +170,7 @@ def test_one_that_was_taken_for_lost_changes_nothing_any_more(
         UsageExport.objects.update(attempts=2)
         return size
 
-    monkeypatch.setattr("usage.exports._write", slow)
+    monkeypatch.setattr("usage.calls.exports._write", slow)
     assert exports.write_export(export.pk) is False
     assert (again(export).state, again(export).attempts) == (ExportState.RUNNING, 2)
     assert list(exports.file_of(export).parent.iterdir()) == []
@@ -204,7 +205,7 @@ def test_one_that_fails_does_not_hold_up_the_others(
             raise OSError("no space left")
         return write(export, unfinished)
 
-    monkeypatch.setattr("usage.exports._write", failing)
+    monkeypatch.setattr("usage.calls.exports._write", failing)
     tasks.sweep_exports()
     assert (again(broken).state, again(whole).state) == (ExportState.WAITING, ExportState.READY)
     assert [path.name for path in exports.file_of(whole).parent.iterdir()] == [f"{whole.pk}.csv"]

@@ -9,7 +9,7 @@ import time_machine
 from leadagent.tenants.models import Organization
 from tests.usage.factories import finished, store
 from usage.analytics import UsageTotals
-from usage.forecast import days_needed, forecast_month, get_month_forecast
+from usage.analytics.forecast import days_needed, forecast_month, get_month_forecast
 
 TODAY = date(2026, 11, 26)
 # 27 to 30 November: Friday, Saturday, Sunday, Monday.

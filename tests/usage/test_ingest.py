@@ -17,7 +17,7 @@ from django.utils import timezone
 from leadagent.tenants.models import Organization
 from tests.factories import OrganizationFactory
 from tests.usage.factories import AT, finished, record, started, store
-from usage import ingest, reconciling
+from usage.ledger import ingest, reconciling
 from usage.models import AIUsage, DeadLetter, UnsettledCall, UsageDaily, UsageInbox
 from usage.tasks import drain_inbox, reconcile
 

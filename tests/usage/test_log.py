@@ -7,7 +7,7 @@ import pytest
 from leadagent.tenants.models import Organization
 from tests.factories import OrganizationFactory
 from tests.usage.factories import AT, finished, store
-from usage.log import BadCursor, usage_log
+from usage.calls.log import BadCursor, usage_log
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from pytest_django import Settings
 
-from usage import nudges
+from usage.recording import nudges
 
 Sent = list[float]
 

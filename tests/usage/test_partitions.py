@@ -5,7 +5,7 @@ import pytest
 import time_machine
 from django.db import connection, connections
 
-from usage.partitions import ensure_partitions, month_after, months_ahead
+from usage.ledger.partitions import ensure_partitions, month_after, months_ahead
 from usage.tasks import prepare_partitions
 
 

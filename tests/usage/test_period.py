@@ -6,8 +6,8 @@ from urllib.parse import parse_qsl
 import pytest
 import time_machine
 
-from usage.period import Period, PeriodName, days_in_words, period_named, period_of_days
-from usage.period_form import PeriodForm
+from usage.analytics.period import Period, PeriodName, days_in_words, period_named, period_of_days
+from usage.report.period_form import PeriodForm
 
 TODAY = date(2026, 11, 26)
 

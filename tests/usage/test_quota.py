@@ -10,8 +10,8 @@ from pytest_django import Settings
 from leadagent.tenants.models import Organization
 from tests.factories import OrganizationFactory
 from tests.usage.one_connection import put_postgresql_away
-from usage import quota
 from usage.models import FreeTierMonth
+from usage.spending import quota
 
 
 @pytest.mark.usefixtures("one_connection")

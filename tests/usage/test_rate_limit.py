@@ -12,7 +12,7 @@ from pytest_django import Settings
 from leadagent.cache import count_up
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.factories import OrganizationFactory
-from usage.rate_limit import Rate, RateExceeded, count_request, count_tokens, rate_of, save_own_rate
+from usage.spending.rate_limit import Rate, RateExceeded, count_request, count_tokens, rate_of, save_own_rate
 
 pytestmark = pytest.mark.usefixtures("one_connection")
 
@@ -30,7 +30,7 @@ def test_without_a_limit_nothing_is_counted(
     organization: Organization, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.AI_RATE_LIMIT_REQUESTS = settings.AI_RATE_LIMIT_TOKENS = 0
-    monkeypatch.setattr("usage.rate_limit.count_up", None)
+    monkeypatch.setattr("usage.spending.rate_limit.count_up", None)
     count_request(organization.pk)
     count_tokens(organization.pk, 1_000)
 
@@ -82,7 +82,7 @@ def test_without_a_cache_nobody_is_refused(
 ) -> None:
     settings.AI_RATE_LIMIT_REQUESTS = settings.AI_RATE_LIMIT_TOKENS = 1
 
-    monkeypatch.setattr("usage.rate_limit.count_up", lambda *_, **__: None)
+    monkeypatch.setattr("usage.spending.rate_limit.count_up", lambda *_, **__: None)
     for _ in range(3):
         count_request(organization.pk)
         count_tokens(organization.pk, 5)

@@ -14,7 +14,7 @@ from leadagent.tenants.models import Organization
 from tests.factories import OrganizationFactory
 from tests.usage.factories import AT, finished, record, store
 from tests.usage.test_ingest import assert_rollup_equals_events, random_events
-from usage import ingest, rebuilding
+from usage.ledger import ingest, rebuilding
 from usage.models import AIUsage, DroppedMonth, UsageDaily
 
 NOVEMBER = date(2026, 11, 1)

@@ -13,8 +13,9 @@ from pytest_django import Settings
 from leadagent.tenants.models import Organization
 from tests.usage.factories import AT, finished, record, started, store
 from tests.usage.one_connection import lead_over_test_connection, put_postgresql_away
-from usage import durable, held, ingest, replaying, spool
+from usage.ledger import ingest, replaying
 from usage.models import AIUsage, UsageInbox
+from usage.recording import durable, held, spool
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
 
@@ -180,7 +181,7 @@ def test_a_large_spool_comes_back_in_pieces(
 def test_any_other_failure_is_kept_too(
     organization: Organization, spool_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("usage.durable.connection", lambda: 1 / 0)
+    monkeypatch.setattr("usage.recording.durable.connection", lambda: 1 / 0)
     record(finished(organization))
     assert len(spool_file.read_bytes().splitlines()) == 1
 

@@ -10,10 +10,10 @@ from pytest_django import Settings
 
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.usage.factories import finished, record, store
-from usage import ingest, retention
-from usage.log import usage_log
+from usage.calls.log import usage_log
+from usage.ledger import ingest, retention
+from usage.ledger.partitions import ensure_partitions, existing_months
 from usage.models import AIUsage, DeadLetter, DroppedMonth, UnsettledCall, UsageDaily
-from usage.partitions import ensure_partitions, existing_months
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
 MONTHS = [date(2033, month, 1) for month in (1, 2, 3, 4, 5)]

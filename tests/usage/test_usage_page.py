@@ -15,7 +15,7 @@ from django.urls import reverse
 from leadagent.tenants.models import Organization, Role
 from tests.factories import MembershipFactory, OrganizationFactory
 from tests.usage.factories import finished, store
-from usage.log import PAGE
+from usage.calls.log import PAGE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
 

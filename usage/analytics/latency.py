@@ -1,6 +1,6 @@
 """How long each model takes to answer: median and 95th percentile, from the rollup's buckets.
 
-One query; see `usage.durations` for how exact the figures are. Failed calls are not in them.
+One query; see `usage.analytics.durations` for how exact the figures are. Failed calls are not in them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from decimal import Decimal
 from django.db import connection
 
 from leadagent.tenants.models import Organization
-from usage import durations
+from usage.analytics import durations
 
 _LATENCY = """
 SELECT provider, model, sum(durations) FROM usage_usagedaily

@@ -15,7 +15,7 @@ from django.db import connection
 
 from leadagent.tenants.models import Organization
 from usage.analytics.totals import UsageTotals
-from usage.partitions import month_after
+from usage.ledger.partitions import month_after
 
 # What can be grouped by, each with the columns that make it.
 _SETS = {

@@ -43,7 +43,7 @@ CREATE INDEX usage_log_of_organization ON usage_aiusage (organization_id, create
 
 
 def _first_partitions(apps, schema_editor):
-    from usage.partitions import ensure_partitions, months_ahead
+    from usage.ledger.partitions import ensure_partitions, months_ahead
 
     ensure_partitions(months_ahead(3))
 

@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import usage.events
+import usage.recording.events
 from django.conf import settings
 from django.db import migrations, models
 
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='UsageExport',
             fields=[
-                ('id', models.UUIDField(default=usage.events.new_event_id, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=usage.recording.events.new_event_id, editable=False, primary_key=True, serialize=False)),
                 ('wanted', models.JSONField(blank=True, default=dict)),
                 ('format', models.CharField(max_length=10)),
                 ('state', models.CharField(choices=[('waiting', 'Waiting'), ('running', 'Being written'), ('ready', 'Ready'), ('failed', 'Failed')], default='waiting', max_length=10)),

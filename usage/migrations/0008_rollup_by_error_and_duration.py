@@ -2,7 +2,7 @@ from decimal import Decimal
 
 from django.db import migrations, models
 
-import usage.durations
+import usage.analytics.durations
 
 # What is summed already knows neither errors nor durations: it is summed again from the events that are there.
 _KEY = "organization_id, day, operation, provider, model, key_owner, error_code"
@@ -19,7 +19,7 @@ _MEASURES = {
     "estimated_cost": "coalesce(sum(estimated_cost) FILTER (WHERE actual_cost IS NULL), 0)",
     "unpriced_requests": "count(*) FILTER (WHERE actual_cost IS NULL AND estimated_cost IS NULL)",
     "duration_ms": "coalesce(sum(duration_ms), 0)",
-    "durations": usage.durations.COUNTED_SQL,
+    "durations": usage.analytics.durations.COUNTED_SQL,
 }
 _SUM_AGAIN = f"""
 DELETE FROM usage_usagedaily

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from leadagent.tenants.models import Organization
-from usage.durations import ALL_DIGITS
+from usage.analytics.durations import ALL_DIGITS
 from usage.models.calls import KeyOwner, TokenCounts
 
 
@@ -18,7 +18,7 @@ class UsageDaily(TokenCounts):
 
     Always recomputable from AIUsage. `estimated_cost` sums only what has no actual cost,
     so that actual + estimated is the known cost; `unpriced_requests` have neither.
-    `error_code` is empty for what succeeded. `durations`: see `usage.durations`.
+    `error_code` is empty for what succeeded. `durations`: see `usage.analytics.durations`.
     """
 
     DIMENSIONS: ClassVar[tuple[str, ...]] = (

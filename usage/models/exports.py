@@ -7,7 +7,7 @@ from django.db import models
 from django.utils import timezone
 
 from leadagent.tenants.models import Organization
-from usage.events import new_event_id
+from usage.recording.events import new_event_id
 
 
 class ExportState(models.TextChoices):
@@ -23,7 +23,7 @@ class UsageExport(models.Model):
     id = models.UUIDField(primary_key=True, default=new_event_id, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="usage_exports")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
-    # The filter as `usage.call_filter.CallFilter.as_values` writes it.
+    # The filter as `usage.calls.call_filter.CallFilter.as_values` writes it.
     wanted: models.JSONField[dict[str, str]] = models.JSONField(default=dict, blank=True)
     format = models.CharField(max_length=10)
     state = models.CharField(max_length=10, choices=ExportState.choices, default=ExportState.WAITING)

@@ -17,11 +17,11 @@ from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.tenants import audit
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
-from usage.call_filter import CallFilter
-from usage.call_forms import CallFilterForm
-from usage.export_copy import ExportFormat, export_chunks
-from usage.exports import SUGGESTED_FROM, TooManyExports, count_calls, file_of, request_export
-from usage.log import BadCursor, usage_log
+from usage.calls.call_filter import CallFilter
+from usage.calls.call_forms import CallFilterForm
+from usage.calls.export_copy import ExportFormat, export_chunks
+from usage.calls.exports import SUGGESTED_FROM, TooManyExports, count_calls, file_of, request_export
+from usage.calls.log import BadCursor, usage_log
 from usage.models import ExportState, UsageExport
 from usage.tasks import nudge_export
 

@@ -10,15 +10,14 @@ from django.views.decorators.http import require_safe
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Organization, Role
-from usage import contributions
-from usage.analytics import UsageTotals, get_ai_usage_stats, get_latency_by_model
-from usage.breakdown import by_cost, by_failures, by_requests, model_lines
-from usage.cards import forecast_card, main_cards, outcome_cards
-from usage.forecast import days_needed, forecast_month
+from usage.analytics import UsageTotals, contributions, get_ai_usage_stats, get_latency_by_model
+from usage.analytics.forecast import days_needed, forecast_month
+from usage.analytics.period import LABELS, Period, PeriodName
 from usage.models import KeyOwner
-from usage.over_time import cost_chart, slots_of, token_chart
-from usage.period import LABELS, Period, PeriodName
-from usage.period_form import PeriodForm
+from usage.report.breakdown import by_cost, by_failures, by_requests, model_lines
+from usage.report.cards import forecast_card, main_cards, outcome_cards
+from usage.report.over_time import cost_chart, slots_of, token_chart
+from usage.report.period_form import PeriodForm
 from usage.templatetags.usage_format import operation_label
 from usage.views.log import log_context
 

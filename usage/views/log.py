@@ -3,7 +3,7 @@
 from typing import Any
 
 from leadagent.http import HtmxHttpRequest
-from usage.log import BadCursor, usage_log
+from usage.calls.log import BadCursor, usage_log
 
 
 def log_context(request: HtmxHttpRequest) -> tuple[dict[str, Any], int]:

@@ -24,7 +24,7 @@ from leadagent.leads.views.notes import notes_context
 from leadagent.leads.workflow import platform_offer
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
-from usage.quota import free_tier_of
+from usage.spending.quota import free_tier_of
 
 PAGE_SIZE = 25
 

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from leadagent.progress import Progress
 from leadagent.tenants.models import Organization
-from usage import rebuilding
+from usage.ledger import rebuilding
 
 # Whoever has more wrong rows than this to look at has another question than which.
 _SHOWN = 20

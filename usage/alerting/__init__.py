@@ -1,0 +1,1 @@
+"""What an organisation is told, when, and over which channels."""

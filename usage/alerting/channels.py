@@ -1,0 +1,157 @@
+"""Handing one alert to one channel. Each raises `NotDelivered` with a reason that names no secret."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+from smtplib import SMTPException
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from leadagent import egress
+from leadagent.tenants.models import Organization, Role, User
+from usage.alerting.sealing import SecretUnreadable, sealer
+from usage.models import AlertChannel, AlertDelivery, AlertSecret, AlertSent, AlertSettings, CostAlert
+
+
+class NotDelivered(Exception):
+    """The channel did not take it."""
+
+
+def channels_of(organization: Organization) -> list[AlertChannel]:
+    """Where the organisation's alerts go. Without an address of its own, email goes to its admins."""
+    sealed = set(AlertSecret.objects.filter(organization=organization).values_list("channel", flat=True))
+    has_webhook = AlertChannel.WEBHOOK in sealed and _webhook_url(organization) != ""
+    channels = [AlertChannel.EMAIL]
+    channels += [AlertChannel.SLACK] if AlertChannel.SLACK in sealed else []
+    return channels + ([AlertChannel.WEBHOOK] if has_webhook else [])
+
+
+def deliver(delivery: AlertDelivery) -> None:
+    """Hand it over once."""
+    match AlertChannel(delivery.channel):
+        case AlertChannel.EMAIL:
+            _email(delivery)
+        case AlertChannel.SLACK:
+            _slack(delivery)
+        case AlertChannel.WEBHOOK:
+            _webhook(delivery)
+
+
+def context_of(alert: AlertSent) -> dict[str, object]:
+    """What the mail's templates read."""
+    slug = alert.organization.slug
+    return {
+        "organization": alert.organization,
+        "alert": alert,
+        "usage_url": settings.PUBLIC_URL + reverse("usage:dashboard", args=[slug]),
+        "settings_url": settings.PUBLIC_URL + reverse("usage:alerts", args=[slug]),
+    }
+
+
+def webhook_body(alert: AlertSent, delivery_id: str) -> bytes:
+    """The JSON that a webhook gets; sums as text, so that nothing is rounded."""
+    context = context_of(alert)
+    payload = {
+        "id": delivery_id,
+        "type": alert.kind,
+        "organization": alert.organization.slug,
+        "month": f"{alert.month:%Y-%m}",
+        "title": alert.title,
+        "text": alert.text,
+        "threshold_usd": None if alert.threshold is None else str(alert.threshold),
+        "cost_usd": None if alert.cost is None else str(alert.cost),
+        "created_at": alert.created_at.isoformat(),
+        "usage_url": context["usage_url"],
+    }
+    return json.dumps(payload).encode()
+
+
+def signature(secret: str, timestamp: str, body: bytes) -> str:
+    """HMAC-SHA256 over `<timestamp>.<body>` in hex, as the header says it."""
+    return "v1=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+def _email(delivery: AlertDelivery) -> None:
+    alert = delivery.alert
+    addresses = _addresses(alert.organization)
+    if not addresses:
+        raise NotDelivered("there is nobody to write to")
+    context = context_of(alert)
+    mail = EmailMultiAlternatives(
+        # Names must not break out of a header.
+        subject=" ".join(alert.title.split()),
+        body=render_to_string("usage/email/alert.txt", context),
+        to=addresses,
+        # The same for every try: a mail server that took it twice shows it once.
+        headers={"Message-ID": f"<alert-{alert.pk}@{urlsplit(settings.PUBLIC_URL).hostname or 'localhost'}>"},
+    )
+    mail.attach_alternative(render_to_string("usage/email/alert.html", context), "text/html")
+    try:
+        mail.send()
+    except (OSError, SMTPException) as error:
+        raise NotDelivered(f"the mail server did not take it ({type(error).__name__})") from None
+
+
+def _addresses(organization: Organization) -> list[str]:
+    chosen = CostAlert.objects.filter(organization=organization).exclude(email="").values_list("email", flat=True)
+    if chosen:
+        return list(chosen)
+    admins = User.objects.filter(
+        is_active=True, memberships__organization=organization, memberships__role=Role.ADMIN
+    ).order_by("pk")
+    return list(admins.values_list("email", flat=True))
+
+
+def _slack(delivery: AlertDelivery) -> None:
+    alert = delivery.alert
+    # Slack's own three escapes: https://docs.slack.dev/messaging/formatting-message-text#escaping
+    title, text = (
+        part.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") for part in (alert.title, alert.text)
+    )
+    body = json.dumps({"text": f"*{title}*\n{text}\n{context_of(alert)['usage_url']}"}).encode()
+    _post(_secret(alert.organization, AlertChannel.SLACK), body, {})
+
+
+def _webhook(delivery: AlertDelivery) -> None:
+    alert = delivery.alert
+    secret = _secret(alert.organization, AlertChannel.WEBHOOK)
+    body = webhook_body(alert, str(delivery.pk))
+    timestamp = str(int(time.time()))
+    headers = {
+        "X-LeadAgent-Delivery": str(delivery.pk),
+        "X-LeadAgent-Timestamp": timestamp,
+        "X-LeadAgent-Signature": signature(secret, timestamp, body),
+    }
+    _post(_webhook_url(alert.organization), body, headers)
+
+
+def _post(url: str, body: bytes, headers: dict[str, str]) -> None:
+    headers = {"Content-Type": "application/json", "User-Agent": "LeadAgent-Alerts", **headers}
+    try:
+        answer = egress.post(url, body, headers)
+    except (egress.EgressRefused, egress.EgressFailed) as error:
+        raise NotDelivered(str(error)) from None
+    if not 200 <= answer.status < 300:
+        raise NotDelivered(f"it answered with status {answer.status}")
+
+
+def _secret(organization: Organization, channel: AlertChannel) -> str:
+    row = AlertSecret.objects.filter(organization=organization, channel=channel).first()
+    if row is None:
+        raise NotDelivered("the channel was taken out of the settings")
+    try:
+        return sealer().open(row.sealed, organization_id=row.organization_id, row_id=row.pk)
+    except SecretUnreadable:
+        raise NotDelivered("its secret can no longer be opened: save the channel again") from None
+
+
+def _webhook_url(organization: Organization) -> str:
+    row = AlertSettings.objects.filter(organization=organization).first()
+    return row.webhook_url if row else ""

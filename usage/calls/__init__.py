@@ -1,0 +1,1 @@
+"""Single calls: the log with its filters, and downloads of what they show."""

@@ -1,0 +1,230 @@
+"""Budgets per UTC month: a soft one tells, a hard one is reserved before a call and so is never passed.
+
+A call reserves the most that it may cost by one atomic statement, for all operations and
+for its own at once: both budgets hold it, or neither is touched. At its end the reservation
+becomes the call's known cost. An unknown cost keeps the whole reservation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+import psycopg
+from django.db import connection as django_connection
+from django.db import transaction
+from django.http import HttpRequest
+from psycopg_pool import PoolTimeout
+
+from leadagent.tenants import audit
+from leadagent.tenants.models import Organization, User
+from usage.models import Budget, BudgetMonth
+from usage.recording import durable
+from usage.spending import limits
+from usage.spending.quota import current_month
+
+# The locks are taken in one order, so that no two calls wait for each other.
+_RESERVE = """
+WITH budget AS MATERIALIZED (
+    SELECT operation, hard FROM usage_budget
+    WHERE organization_id = %(organization)s AND operation IN ('', %(operation)s) AND hard IS NOT NULL
+), held AS MATERIALIZED (
+    SELECT month.id, month.operation, month.taken, budget.hard
+    FROM usage_budgetmonth AS month JOIN budget USING (operation)
+    WHERE month.organization_id = %(organization)s AND month.month = %(month)s
+    ORDER BY month.operation FOR UPDATE OF month
+), verdict AS MATERIALIZED (
+    SELECT count(*) = (SELECT count(*) FROM budget) AS complete, bool_and(taken + %(amount)s <= hard) AS fits FROM held
+), changed AS (
+    UPDATE usage_budgetmonth AS month SET taken = month.taken + %(amount)s, updated_at = now()
+    FROM held, verdict WHERE month.id = held.id AND verdict.complete AND verdict.fits
+    RETURNING month.id
+)
+SELECT verdict.complete, coalesce(verdict.fits, true), held.id, held.operation, held.taken, held.hard,
+       (SELECT count(*) FROM changed)
+FROM verdict LEFT JOIN held ON true
+"""
+
+_BEGIN_MONTH = """
+INSERT INTO usage_budgetmonth (organization_id, operation, month, taken, updated_at)
+SELECT organization_id, operation, %(month)s, 0, now() FROM usage_budget
+WHERE organization_id = %(organization)s AND operation IN ('', %(operation)s) AND hard IS NOT NULL
+ON CONFLICT (organization_id, operation, month) DO NOTHING
+"""
+
+_SETTLE = """
+UPDATE usage_budgetmonth SET taken = greatest(taken - %(amount)s + %(cost)s, 0), updated_at = now()
+WHERE id = ANY(%(rows)s)
+"""
+
+# What a month has cost so far when a hard budget is set in the middle of it: the rollup and what waits to enter it.
+_COUNT_SO_FAR = """
+INSERT INTO usage_budgetmonth AS month (organization_id, operation, month, taken, updated_at)
+SELECT %(organization)s, %(operation)s, %(month)s, (
+    SELECT coalesce(sum(actual_cost + estimated_cost), 0) FROM usage_usagedaily
+    WHERE organization_id = %(organization)s AND %(operation)s IN ('', operation)
+    AND day >= %(month)s AND day < (%(month)s::date + interval '1 month')
+) + (
+    SELECT coalesce(sum(coalesce((payload->>'actual_cost')::numeric, (payload->>'estimated_cost')::numeric)), 0)
+    FROM usage_usageinbox WHERE kind = 'finished'
+    AND payload->>'organization_id' = %(organization)s::text AND %(operation)s IN ('', payload->>'operation')
+    AND payload->>'created_at' >= to_char(%(month)s::date, 'YYYY-MM-DD')
+), now()
+ON CONFLICT (organization_id, operation, month) DO UPDATE SET taken = greatest(month.taken, excluded.taken)
+"""
+
+
+class BudgetUnavailable(Exception):
+    """PostgreSQL could not be asked."""
+
+
+class BudgetReached(Exception):
+    """A call does not fit into a hard budget any more. The text tells an admin what stopped and how to go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetReservation:
+    """`amount` US dollars, held in each of `rows`."""
+
+    rows: tuple[int, ...]
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetChoice:
+    """US dollars per month; None where none is set."""
+
+    soft: Decimal | None = None
+    hard: Decimal | None = None
+
+
+def reserve(organization_id: int, operation: str, amount: Decimal) -> BudgetReservation | None:
+    """Hold `amount` in every hard budget that the call counts against; None where there is none.
+
+    Raises `BudgetReached`, and `BudgetUnavailable` while PostgreSQL is away. Exact at any concurrency.
+    """
+    month = current_month()
+    values = {"organization": organization_id, "operation": operation, "month": month, "amount": amount}
+    try:
+        with durable.connection() as connection:
+            found = connection.execute(_RESERVE, values).fetchall()
+            if not found[0][0]:
+                # The first call of a month.
+                connection.execute(_BEGIN_MONTH, values)
+                found = connection.execute(_RESERVE, values).fetchall()
+    except (psycopg.OperationalError, PoolTimeout):
+        raise BudgetUnavailable from None
+    held = [row for row in found if row[2] is not None]
+    if not held:
+        return None
+    if not found[0][1]:
+        _, _, row_id, whose, taken, hard, _ = next(row for row in held if row[4] + amount > row[5])
+        _note_refusal(row_id)
+        raise BudgetReached(_sentence(whose, month, hard=hard, taken=taken, amount=amount))
+    return BudgetReservation(tuple(row[2] for row in held), amount)
+
+
+def settle(reservation: BudgetReservation, cost: Decimal | None) -> None:
+    """Put a call's known cost in the place of what was held for it; an unknown cost (None) keeps it.
+
+    While PostgreSQL is away the reservation stays: never in anybody's favour twice.
+    """
+    if cost is None:
+        return
+    values = {"rows": list(reservation.rows), "amount": reservation.amount, "cost": cost}
+    try:
+        with durable.connection() as connection:
+            connection.execute(_SETTLE, values)
+    except (psycopg.OperationalError, PoolTimeout):
+        return
+
+
+def _note_refusal(row_id: int) -> None:
+    """For the alert: that a budget stops calls can be true before its last cent is spent."""
+    with suppress(psycopg.OperationalError, PoolTimeout), durable.connection() as connection:
+        connection.execute(
+            "UPDATE usage_budgetmonth SET refused_at = now() WHERE id = %s AND refused_at IS NULL", [row_id]
+        )
+
+
+def budgets_of(organization: Organization) -> dict[str, BudgetChoice]:
+    """Operation (empty for all) -> what is set; only what is set."""
+    return {row.operation: BudgetChoice(row.soft, row.hard) for row in Budget.objects.filter(organization=organization)}
+
+
+def taken_this_month(organization: Organization) -> dict[str, Decimal]:
+    """Operation -> US dollars that this month's calls have taken of its hard budget, held ones included."""
+    rows = BudgetMonth.objects.filter(organization=organization, month=current_month())
+    return dict(rows.values_list("operation", "taken"))
+
+
+def save_budgets(
+    organization: Organization,
+    choices: Mapping[str, BudgetChoice],
+    *,
+    actor: User | None = None,
+    request: HttpRequest | None = None,
+) -> bool:
+    """Store what is given as the organisation's budgets and nothing else; False where nothing changed.
+
+    What this month has cost already counts against a new hard budget.
+    """
+    wanted = {operation: choice for operation, choice in choices.items() if choice != BudgetChoice()}
+    with transaction.atomic():
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        before = budgets_of(organization)
+        if wanted == before:
+            return False
+        Budget.objects.filter(organization=organization).exclude(operation__in=wanted).delete()
+        for operation, choice in wanted.items():
+            if choice.hard is not None and before.get(operation, BudgetChoice()).hard is None:
+                _count_so_far(organization, operation)
+            Budget.objects.update_or_create(
+                organization=organization,
+                operation=operation,
+                defaults={"soft": choice.soft, "hard": choice.hard},
+            )
+        BudgetMonth.objects.filter(organization=organization, month=current_month()).update(refused_at=None)
+        audit.record(
+            "budget.saved",
+            organization=organization,
+            actor=actor,
+            before=_as_json(before.items()),
+            after=_as_json(wanted.items()),
+            request=request,
+        )
+        transaction.on_commit(limits.forget)
+    limits.forget()
+    return True
+
+
+def _count_so_far(organization: Organization, operation: str) -> None:
+    values: dict[str, int | str | date] = {
+        "organization": organization.pk,
+        "operation": operation,
+        "month": current_month(),
+    }
+    with django_connection.cursor() as cursor:
+        cursor.execute(_COUNT_SO_FAR, values)
+
+
+def _as_json(budgets: Iterable[tuple[str, BudgetChoice]]) -> dict[str, str]:
+    """Plain values for the audit log; sums as text, so that nothing is rounded."""
+    return {
+        f"{operation or 'all'} ({kind})": str(amount)
+        for operation, choice in sorted(budgets)
+        for kind, amount in (("soft", choice.soft), ("hard", choice.hard))
+        if amount is not None
+    }
+
+
+def _sentence(operation: str, month: date, *, hard: Decimal, taken: Decimal, amount: Decimal) -> str:
+    what = f"for {operation.replace('_', ' ')} " if operation else ""
+    return (
+        f"The AI budget of ${hard:,.2f} {what}for {month:%B %Y} is reached: ${taken:,.4f} is spent or held for calls "
+        f"under way, and this call may cost up to ${amount:,.4f}. Nothing was sent. An admin can raise the budget "
+        "under Settings, Alerts and budgets, and then resume; a new month (UTC) begins with the whole budget."
+    )
