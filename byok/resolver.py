@@ -14,7 +14,7 @@ from byok.config import EffectiveConfig, ModelKind, in_force
 from byok.credentials import KnownCredential
 from byok.encryption import decrypt_api_key
 from byok.errors import AIError
-from byok.fallback import Allowed, Fallback, No, decide
+from byok.fallback import Allowed, Fallback, No, bare_model_name, decide
 from byok.gate import KeyMissing, KeySource
 from byok.heard import forget
 from byok.known_configs import known_config
@@ -73,6 +73,31 @@ class TenantModel:
         return REGISTRY[self.provider]
 
 
+@dataclass(frozen=True, slots=True)
+class EmbeddingChoice:
+    """An embedding model, named as a configuration names it: stored vectors compare with those of their own model only.
+
+    `provider` may be `platform_default`.
+    """
+
+    provider: str
+    model: str
+
+    @property
+    def name(self) -> str:
+        """The name by which its vectors compare, whoever served them."""
+        return bare_model_name(self.model)
+
+
+def embedding_in_force(organization: Organization) -> EmbeddingChoice | None:
+    """The embedding model that the organisation has chosen; None where its provider offers none. Opens no key."""
+    known = known_config(organization.pk)
+    config = in_force(organization, known.config, known.credentials)
+    if not config.embedding_provider:
+        return None
+    return EmbeddingChoice(config.embedding_provider, config.embedding_model)
+
+
 def get_model_for_tenant(
     organization: Organization,
     kind: ModelKind,
@@ -81,6 +106,7 @@ def get_model_for_tenant(
     lead: UUID | None = None,
     run: UUID | None = None,
     fallback: Fallback | None = None,
+    instead: EmbeddingChoice | None = None,
 ) -> TenantModel:
     """The model that `organization` uses for `operation`; raises `AIError` where it may not call any.
 
@@ -89,10 +115,14 @@ def get_model_for_tenant(
     `fallback`: the own key failed, and the platform's AI is wanted in its place. It is
     resolved only if the organisation's consent for `operation` covers it; otherwise the
     own key's error is raised.
+    `instead`: an embedding model in place of the configured one, while stored vectors are still another model's.
+    The platform's AI is no such choice for an organisation that has chosen its own.
     """
     known = known_config(organization.pk)
     config = in_force(organization, known.config, known.credentials)
-    if fallback is None:
+    if fallback is None and instead is not None:
+        chosen, model = _instead(config, kind, instead)
+    elif fallback is None:
         chosen, model = _chosen(config, kind, operation)
     else:
         _require_consent(config, kind, operation, fallback)
@@ -174,6 +204,18 @@ def _chosen(config: EffectiveConfig, kind: ModelKind, operation: str) -> tuple[s
     if kind == "embedding":
         return config.embedding_provider, config.embedding_model
     return config.provider, config.chat_model_for(operation)
+
+
+def _instead(config: EffectiveConfig, kind: ModelKind, wanted: EmbeddingChoice) -> tuple[str, str]:
+    """Provider and model of an embedding model that is not the configured one."""
+    if kind != "embedding":
+        raise ValueError("Only an embedding model can be used in place of the configured one.")
+    if not config.embedding_provider:
+        # Whoever chose a provider without embeddings pays for none, whatever was chosen before.
+        return "", ""
+    if wanted.provider == PLATFORM_DEFAULT and config.embedding_provider != PLATFORM_DEFAULT:
+        raise AIError("config_missing", provider=config.embedding_provider)
+    return wanted.provider, wanted.model
 
 
 def _require_consent(config: EffectiveConfig, kind: ModelKind, operation: str, fallback: Fallback) -> None:

@@ -234,6 +234,15 @@ if MODE == "test":
         filter(None, [DATABASES["default"]["OPTIONS"].get("options"), "-c leadagent.allow_truncate=on"])
     )
 
+# Files for the knowledge base: the largest one, and everything that one request may carry, in megabytes.
+KNOWLEDGE_FILE_MAX_MB = env.int("KNOWLEDGE_FILE_MAX_MB", default=10)
+UPLOAD_MAX_MB = env.int("UPLOAD_MAX_MB", default=64)
+FILE_UPLOAD_HANDLERS = [
+    "leadagent.upload_quota.UploadQuota",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+
 # Usage events wait here, on the local disk, while PostgreSQL is away.
 USAGE_SPOOL_DIR = env.str("USAGE_SPOOL_DIR", default=str(BASE_DIR / ".local" / "spool"))
 USAGE_SPOOL_MAX_BYTES = env.int("USAGE_SPOOL_MAX_BYTES", default=256 * 1024 * 1024)

@@ -45,6 +45,14 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """The most that one call for embeddings carries: texts, and tokens of all of them together."""
+
+    inputs: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class UsageShape:
     """genai-prices' names for the shape of a usage object: whose API, and which of its flavours."""
 
@@ -75,6 +83,8 @@ class Provider(ABC):
     offers_embeddings: ClassVar[bool]
     chat_models: ClassVar[tuple[tuple[str, str], ...]]
     embedding_models: ClassVar[tuple[str, ...]]
+    # Modest where the service behind is not known: several take 96 or 100 texts at most.
+    embedding_batch: ClassVar[BatchLimits] = BatchLimits(inputs=96, tokens=100_000)
     # genai-prices' name for the provider.
     price_source: ClassVar[str]
     # Whether its cache prices are published as multiples of the input price, so that they follow a negotiated one.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from byok.errors import classify_status
-from byok.providers.base import WrongKey
+from byok.providers.base import BatchLimits, WrongKey
 from byok.providers.openai_wire import OpenAIWireProvider
 
 
@@ -22,6 +22,9 @@ class OpenAI(OpenAIWireProvider):
         ("gpt-5.5", "for the hardest cases"),
     )
     embedding_models = ("text-embedding-3-small", "text-embedding-3-large")
+    # It takes 2,048 texts and 300,000 tokens (https://platform.openai.com/docs/api-reference/embeddings/create);
+    # a call that is lost on the way is paid again, so that fewer are sent at once.
+    embedding_batch = BatchLimits(inputs=256, tokens=200_000)
     price_source = "openai"
     # One list for both, and it needs a valid key: https://platform.openai.com/docs/api-reference/models/list
     key_path = chat_models_path = embedding_models_path = "/models"

@@ -78,7 +78,7 @@ class EmailDraftAdmin(ReadOnlyAdmin):
 
 @admin.register(Document)
 class DocumentAdmin(ReadOnlyAdmin):
-    list_display = ("title", "organization", "status", "error_code", "embedding_model", "created_at")
+    list_display = ("title", "organization", "status", "error_code", "kind", "version", "created_at")
     list_filter = ("status",)
     search_fields = ("title", "id")
     list_select_related = ("organization",)

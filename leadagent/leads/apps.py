@@ -9,6 +9,7 @@ class LeadsConfig(AppConfig):
 
     def ready(self) -> None:
         from leadagent.leads.assignment import on_membership_deleted, on_membership_saved
+        from leadagent.leads.changed_settings import listen_to_ai_settings
         from leadagent.leads.outcomes import count_outcomes
         from leadagent.tenants.models import Membership
         from usage.analytics.contributions import count_outcomes_with
@@ -16,3 +17,4 @@ class LeadsConfig(AppConfig):
         count_outcomes_with(count_outcomes)
         post_delete.connect(on_membership_deleted, sender=Membership, dispatch_uid="leads of who left")
         post_save.connect(on_membership_saved, sender=Membership, dispatch_uid="leads of who may only look")
+        listen_to_ai_settings()

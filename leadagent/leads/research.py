@@ -17,7 +17,7 @@ from byok.errors import AIError
 from byok.fallback import Fallback
 from leadagent.leads import event_loop
 from leadagent.leads.knowledge import find_passages
-from leadagent.leads.models import DocumentStatus, Lead, WorkflowRun
+from leadagent.leads.models import Lead, WorkflowRun
 from leadagent.leads.prompts import instructions_for
 from leadagent.leads.text import clean, one_line
 from leadagent.tenants.models import Organization
@@ -128,7 +128,8 @@ def create_research_agent(
         return await event_loop.on_calling_thread(_query_knowledge, organization, lead, run, question, taken_over)
 
     agent.tool_plain(crm_search)
-    if organization.documents.filter(status=DocumentStatus.READY).exists():
+    # Also where none can be searched yet: the tool answers why, and the report says so.
+    if organization.documents.exists():
         agent.tool_plain(query_knowledge_base)
     return agent
 
@@ -162,15 +163,14 @@ def _query_knowledge(
         found = find_passages(organization, question, lead=lead, run=run)
     except AIError as error:
         # The rest of the research is worth having; the report says what is missing.
-        return f"The knowledge base could not be searched: {error.sentence}"
+        return f"The knowledge base was not searchable: {error.sentence} Say so in the report."
     if found.taken_over and taken_over is not None:
         taken_over.append(found.taken_over)
+    note = f"\n{found.note} Say so in the report." if found.note else ""
     if not found.passages:
-        return "Nothing about this in the knowledge base."
-    return json.dumps(
-        [{"title": p.title, "similarity": round(p.similarity, 2), "text": p.content} for p in found.passages],
-        ensure_ascii=False,
-    )
+        return f"Nothing about this in the knowledge base.{note}"
+    passages = [{"source": p.cited_as, "similarity": round(p.similarity, 2), "text": p.content} for p in found.passages]
+    return json.dumps(passages, ensure_ascii=False) + note
 
 
 def tool_calls(messages: list[ModelMessage]) -> list[dict[str, str]]:

@@ -18,8 +18,10 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from leadagent.leads import indexing, rewriting, sending, workflow
+from leadagent.leads import rewriting, sending, workflow
+from leadagent.leads.knowledge import indexing, reembedding, uploads
 from leadagent.leads.leases import claim_step
+from leadagent.tenants.models import Organization
 from usage.tasks import drain_inbox
 
 logger = logging.getLogger(__name__)
@@ -66,6 +68,39 @@ def index_document(document_id: str) -> None:
         nudge_document(UUID(document_id), after=pause)
 
 
+@shared_task(name="leadagent.leads.tasks.read_upload")
+def read_upload(upload_id: str) -> None:
+    """Make an uploaded file a document, unless another worker does."""
+    document_id = uploads.read_upload(UUID(upload_id))
+    if document_id is not None:
+        nudge_document(document_id)
+
+
+@shared_task(name="leadagent.leads.tasks.follow_embedding_model")
+def follow_embedding_model(organization_id: int) -> None:
+    """Try what waits for the AI settings once more, and change the embedding model where another one is chosen."""
+    organization = Organization.objects.filter(pk=organization_id).first()
+    if organization is None:
+        return
+    for document_id in indexing.wake_waiting_documents(organization_id):
+        _tell(index_document, document_id)
+    reembedding.resume_reembedding(organization_id)
+    if reembedding.follow_configuration(organization):
+        _tell(reembed_knowledge, organization_id)
+
+
+@shared_task(name="leadagent.leads.tasks.reembed_knowledge")
+def reembed_knowledge(organization_id: int) -> None:
+    """Work for one turn on the change of an organisation's embedding model."""
+    pause = reembedding.reembed(organization_id)
+    if pause is not None:
+        _tell(reembed_knowledge, organization_id, after=pause)
+        return
+    # Documents that waited for the new model.
+    for document_id in indexing.wake_waiting_documents(organization_id):
+        _tell(index_document, document_id)
+
+
 @shared_task(name="leadagent.leads.tasks.sweep_runs")
 def sweep_runs() -> None:
     """Tell workers again about everything that waits and whose nudge was lost."""
@@ -75,8 +110,15 @@ def sweep_runs() -> None:
         _tell(send_email, draft_id)
     for rewrite_id in rewriting.take_due_rewrites():
         _tell(rewrite_email, rewrite_id)
+    for upload_id in uploads.take_due_uploads():
+        _tell(read_upload, upload_id)
     for document_id in indexing.take_due_documents():
         _tell(index_document, document_id)
+    for organization_id in reembedding.take_due_changes():
+        _tell(reembed_knowledge, organization_id)
+    for organization in Organization.objects.filter(pk__in=reembedding.take_unlooked()):
+        if reembedding.follow_configuration(organization):
+            _tell(reembed_knowledge, organization.pk)
 
 
 def nudge_run(run_id: UUID, *, after: timedelta = timedelta(0)) -> None:
@@ -102,15 +144,35 @@ def nudge_document(document_id: UUID, *, after: timedelta = timedelta(0)) -> Non
     _on_commit(partial(_tell, index_document, document_id, after=after))
 
 
+def nudge_upload(upload_id: UUID) -> None:
+    """Have a worker read the file once the current transaction is committed."""
+    uploads.note_nudge(upload_id)
+    _on_commit(partial(_tell, read_upload, upload_id))
+
+
+def nudge_reembedding(organization_id: int) -> None:
+    """Have a worker go on with the change of the embedding model once the current transaction is committed."""
+    _on_commit(partial(_tell, reembed_knowledge, organization_id))
+
+
+def nudge_knowledge(organization_id: int) -> None:
+    """Have a worker see what changed AI settings mean for the knowledge base, once they are committed."""
+    _on_commit(partial(_tell, follow_embedding_model, organization_id))
+
+
 def _on_commit(tell: Callable[[], None]) -> None:
     transaction.on_commit(tell)
 
 
-def _tell(task: "Task[Any, None]", *row_id: UUID, after: timedelta = timedelta(0)) -> None:
+def _tell(task: "Task[Any, None]", *row_id: UUID | int, after: timedelta = timedelta(0)) -> None:
     if after > LONGEST_COUNTDOWN:
         return
     try:
-        task.apply_async([str(one) for one in row_id], countdown=after.total_seconds() or None, retry=False)
+        task.apply_async(
+            [one if isinstance(one, int) else str(one) for one in row_id],
+            countdown=after.total_seconds() or None,
+            retry=False,
+        )
     except (OperationalError, RedisError, OSError):
         # RedisError too: kombu hands on as they are what a full or read-only Redis answers.
         logger.warning("The broker did not take a nudge for %s %s; the sweep will", task.name, *row_id or ("",))

@@ -1,6 +1,19 @@
 from django.urls import path
 
-from leadagent.leads.views import assignment, drafts, intake, knowledge, notes, pages, prompts, runs, voice
+from leadagent.leads.views import (
+    assignment,
+    documents,
+    drafts,
+    intake,
+    knowledge,
+    notes,
+    pages,
+    prompts,
+    reembedding,
+    runs,
+    uploads,
+    voice,
+)
 
 app_name = "leads"
 
@@ -33,8 +46,16 @@ urlpatterns = [
     path("o/<slug:org>/settings/prompts/<slug:operation>/<int:number>/", prompts.version, name="prompt_version"),
     path("o/<slug:org>/knowledge/", knowledge.documents, name="knowledge"),
     path("o/<slug:org>/knowledge/add/", knowledge.add, name="knowledge_add"),
+    path("o/<slug:org>/knowledge/upload/", uploads.upload, name="knowledge_upload"),
+    path("o/<slug:org>/knowledge/uploads/<uuid:upload_id>/dismiss/", uploads.dismiss, name="knowledge_dismiss"),
     path("o/<slug:org>/knowledge/search/", knowledge.search, name="knowledge_search"),
-    path("o/<slug:org>/knowledge/<uuid:document_id>/", knowledge.document, name="knowledge_document"),
-    path("o/<slug:org>/knowledge/<uuid:document_id>/again/", knowledge.again, name="knowledge_again"),
-    path("o/<slug:org>/knowledge/<uuid:document_id>/delete/", knowledge.delete, name="knowledge_delete"),
+    path("o/<slug:org>/knowledge/reembedding/start/", reembedding.start, name="knowledge_reembedding_start"),
+    path("o/<slug:org>/knowledge/reembedding/resume/", reembedding.resume, name="knowledge_reembedding_resume"),
+    path("o/<slug:org>/knowledge/reembedding/cancel/", reembedding.cancel, name="knowledge_reembedding_cancel"),
+    path("o/<slug:org>/knowledge/<uuid:document_id>/", documents.document, name="knowledge_document"),
+    path("o/<slug:org>/knowledge/<uuid:document_id>/rename/", documents.rename, name="knowledge_rename"),
+    path("o/<slug:org>/knowledge/<uuid:document_id>/replace/", documents.replace, name="knowledge_replace"),
+    path("o/<slug:org>/knowledge/<uuid:document_id>/replace/file/", uploads.replace, name="knowledge_replace_file"),
+    path("o/<slug:org>/knowledge/<uuid:document_id>/again/", documents.again, name="knowledge_again"),
+    path("o/<slug:org>/knowledge/<uuid:document_id>/delete/", documents.delete, name="knowledge_delete"),
 ]

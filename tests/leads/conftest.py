@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.test import Client
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
@@ -17,6 +18,7 @@ from pytest_django import Settings
 
 from byok.errors import AIError
 from byok.fallback import Fallback
+from byok.resolver import EmbeddingChoice
 from leadagent.leads import tasks
 from leadagent.tenants.models import Membership, Organization, Role
 from tests.factories import MembershipFactory, OrganizationFactory
@@ -42,7 +44,6 @@ class FakeProvider:
     fail_with: dict[str, AIError] = field(default_factory=dict)
     research: Callable[[list[ModelMessage], AgentInfo], ModelResponse] | None = None
     embed: Callable[[list[str]], list[list[float]]] = lambda texts: [[float(len(text)), 1.0] for text in texts]
-    embedding_model: str = "small"
 
     def get_model_for_tenant(
         self,
@@ -53,6 +54,7 @@ class FakeProvider:
         lead: UUID | None = None,
         run: UUID | None = None,
         fallback: Fallback | None = None,
+        instead: EmbeddingChoice | None = None,
     ) -> SimpleNamespace:
         self.calls.append(
             {"organization": organization, "kind": kind, "operation": operation, "lead": lead, "run": run}
@@ -62,7 +64,7 @@ class FakeProvider:
         where = "own" if fallback is None else "platform"
         return SimpleNamespace(
             provider="openai",
-            model_id=self.embedding_model if kind == "embedding" else "gpt",
+            model_id=self._embedding_model(instead) if kind == "embedding" else "gpt",
             is_customer_key=True,
             model=lambda: FunctionModel(lambda messages, info: self._answer(operation, where, messages, info)),
             client=lambda: SimpleNamespace(
@@ -72,6 +74,9 @@ class FakeProvider:
                 embeddings=SimpleNamespace(create=partial(self._embed, where)),
             ),
         )
+
+    def _embedding_model(self, instead: EmbeddingChoice | None) -> str:
+        return instead.model if instead else str(django_settings.PLATFORM_EMBEDDING_MODEL)
 
     @property
     def operations(self) -> list[str]:
@@ -104,9 +109,9 @@ class FakeProvider:
 class Nudges:
     """What would have gone to the broker: (task, id, pause)."""
 
-    sent: list[tuple[str, UUID, timedelta]] = field(default_factory=list)
+    sent: list[tuple[str, Any, timedelta]] = field(default_factory=list)
 
-    def take(self) -> list[tuple[str, UUID, timedelta]]:
+    def take(self) -> list[tuple[str, Any, timedelta]]:
         taken, self.sent = self.sent, []
         return taken
 
@@ -133,7 +138,7 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> FakeProvider:
 def nudges(monkeypatch: pytest.MonkeyPatch) -> Nudges:
     collected = Nudges()
 
-    def tell(task: Any, *row_id: UUID, after: timedelta = timedelta(0)) -> None:
+    def tell(task: Any, *row_id: Any, after: timedelta = timedelta(0)) -> None:
         if row_id:
             collected.sent.append((task.name.rpartition(".")[2], row_id[0], after))
 

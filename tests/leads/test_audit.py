@@ -6,12 +6,14 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from leadagent.leads.indexing import index_document
+from byok.errors import AIError
+from leadagent.leads.knowledge.indexing import index_document
 from leadagent.leads.leases import fail_step
 from leadagent.leads.models import Document, EmailDraft, Lead, WorkflowRun
 from leadagent.leads.run_state import StepFailure
 from leadagent.tenants.audit_actions import LABELS
 from leadagent.tenants.models import ApiToken, AuditEvent, Membership, Organization, Scope
+from tests.leads.conftest import FakeProvider
 from tests.leads.factories import LeadFactory, claimed, draft_under_review, run_for
 
 pytestmark = pytest.mark.django_db
@@ -161,11 +163,12 @@ def test_a_discarded_email(person: Client, member: Membership) -> None:
 # --- Documents ----------------------------------------------------------------------
 
 
-def test_the_life_of_a_document(person: Client, member: Membership) -> None:
+def test_the_life_of_a_document(person: Client, member: Membership, provider: FakeProvider) -> None:
     person.post("/o/acme/knowledge/add/", {"title": "Prices", "content": "A quite unusual sentence."})
     document = Document.objects.get()
     # Not while it is being prepared: nothing happens then.
     person.post(f"/o/acme/knowledge/{document.pk}/again/")
+    provider.fail_with["embedding"] = AIError("content_refused", provider="openai")
     index_document(document.pk)
     for _ in range(2):
         person.post(f"/o/acme/knowledge/{document.pk}/again/")

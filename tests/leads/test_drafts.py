@@ -202,9 +202,7 @@ def test_passages_of_the_knowledge_base_count_as_told() -> None:
     assert [part.text for part in found.said] == ["$12", "$13"]
     own, foreign = DocumentFactory(organization=run.organization), DocumentFactory()
     for document, text in ((own, "It costs 12 dollars."), (foreign, "It costs 13 dollars.")):
-        document.chunks.create(
-            organization=document.organization, position=0, text=text, embedding=[1.0], embedding_model="m", dimension=1
-        )
+        document.chunks.create(organization=document.organization, position=0, text=text)
     step = Step.objects.get(run=run, name="research")
     step.result = {**(step.result or {}), "sources": [
         {"kind": "knowledge", "ref": str(own.pk)}, {"kind": "knowledge", "ref": str(foreign.pk)},

@@ -10,9 +10,12 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from byok.errors import AIError
 from byok.models import AIConfig
-from leadagent.leads import indexing, tasks
-from leadagent.leads.knowledge import BATCH, find_passages, generate_embeddings
-from leadagent.leads.models import Chunk, Document, DocumentStatus, RunStatus, StepStatus, WorkflowRun
+from byok.providers import REGISTRY
+from leadagent.leads import tasks
+from leadagent.leads.knowledge import find_passages, indexing
+from leadagent.leads.knowledge.documents import replace_document
+from leadagent.leads.knowledge.embedding import generate_embeddings
+from leadagent.leads.models import Chunk, ChunkVector, Document, DocumentStatus, RunStatus, StepStatus, WorkflowRun
 from leadagent.leads.workflow import RunConflict, cancel_run, grant_platform, resume_run
 from leadagent.tenants.models import AuditEvent, Membership, Organization
 from tests.factories import MembershipFactory
@@ -372,15 +375,10 @@ def test_without_free_requests_there_is_no_button(
 
 
 def ready(organization: Organization) -> Document:
-    document = DocumentFactory(organization=organization, status=DocumentStatus.READY)
-    Chunk.objects.create(
-        organization=organization,
-        document=document,
-        position=0,
-        text="Ten dollars a month.",
-        embedding=[1.0, 1.0],
-        embedding_model="small",
-        dimension=2,
+    document = DocumentFactory(organization=organization, status=DocumentStatus.READY, searchable_version=1)
+    chunk = Chunk.objects.create(organization=organization, document=document, position=0, text="Ten dollars a month.")
+    ChunkVector.objects.create(
+        organization=organization, chunk=chunk, model="text-embedding-3-small", dimension=2, embedding=[1.0, 1.0]
     )
     return document
 
@@ -390,7 +388,6 @@ def test_a_search_goes_on_by_consent_and_finds_what_the_own_key_made(
 ) -> None:
     ready(organization)
     say(organization, "allow", "embedding")
-    provider.embedding_model = "openai/small"
     provider.fail_with["embedding"] = trouble("no_credit")
 
     found = find_passages(organization, "price")
@@ -412,9 +409,9 @@ def test_batches_before_the_failure_are_not_paid_twice(organization: Organizatio
 
     provider.embed = fails_in_the_second_batch
 
-    made = generate_embeddings(organization, ["text"] * (3 * BATCH))
+    made = generate_embeddings(organization, ["text"] * (3 * REGISTRY["openai"].embedding_batch.inputs))
 
-    assert len(made.vectors) == 3 * BATCH
+    assert len(made.vectors) == 3 * REGISTRY["openai"].embedding_batch.inputs
     assert [where for _, where in provider.exchanges] == ["own", "own", "platform", "platform"]
     assert len(told("fallback.used")) == 1
 
@@ -499,9 +496,9 @@ def test_a_person_decides_for_one_document(
     assert told("fallback.granted") == [(f"document {document.pk}", {"operations": ["embedding"]})]
     assert f"Prepared {LINE}" in client.get("/o/acme/knowledge/").content.decode()
 
-    # Preparing it again on the own key takes both back.
+    # A new text on the own key takes both back.
     del provider.fail_with["embedding"]
-    indexing.ask_again(document)
+    replace_document(document, "Twenty dollars a month.")
     indexing.index_document(document.pk)
     document.refresh_from_db()
     assert (document.platform_granted, document.platform_reason) == (False, "")

@@ -8,7 +8,8 @@ import pytest
 from django.core import mail
 from django.db import connection, transaction
 
-from leadagent.leads import indexing, tasks
+from leadagent.leads import tasks
+from leadagent.leads.knowledge import indexing
 from leadagent.leads.leases import Claim, claim_step
 from leadagent.leads.models import Chunk, DraftStatus, EmailDraft, Lead, RunStatus, Step, StepName, WorkflowRun
 from leadagent.leads.outreach import DraftConflict, approve_draft, discard_draft, edit_draft

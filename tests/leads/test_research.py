@@ -9,7 +9,7 @@ from pydantic_ai.models.function import AgentInfo
 
 from byok.errors import AIError
 from leadagent.leads import agents
-from leadagent.leads.indexing import index_document
+from leadagent.leads.knowledge.indexing import index_document
 from leadagent.leads.models import Category, Qualification
 from leadagent.leads.outreach import write_email
 from leadagent.leads.qualify import qualify
@@ -80,14 +80,23 @@ def test_leads_are_found_by_the_domain_of_their_address(
 def test_the_knowledge_base_is_offered_where_there_is_something_in_it(
     organization: Organization, provider: FakeProvider
 ) -> None:
-    waiting = DocumentFactory(organization=organization)
-    foreign = DocumentFactory()
-    index_document(foreign.pk)
+    index_document(DocumentFactory().pk)
     researched(organization)
-    index_document(waiting.pk)
+    DocumentFactory(organization=organization)
     researched(organization)
 
     assert provider.offered_tools == [["crm_search"], ["crm_search", "query_knowledge_base"]]
+
+
+def test_the_agent_hears_of_documents_that_wait(organization: Organization, provider: FakeProvider) -> None:
+    provider.fail_with["embedding"] = AIError("no_credit", provider="openai")
+    index_document(DocumentFactory(organization=organization).pk)
+    provider.research = calling("query_knowledge_base", question="Prices?")
+
+    report = researched(organization).text
+
+    assert "1 document is not searchable yet" in report
+    assert "no credit left" in report
 
 
 def test_passages_come_from_this_organisation_and_are_booked_on_lead_and_run(
@@ -114,7 +123,7 @@ def test_research_goes_on_without_embeddings(organization: Organization, provide
     provider.fail_with["embedding config"] = AIError("config_missing", provider="anthropic")
     provider.research = calling("query_knowledge_base", question="Prices?")
 
-    assert "could not be searched" in researched(organization).text
+    assert "was not searchable" in researched(organization).text
 
 
 def test_an_agent_that_never_ends_is_stopped(organization: Organization, provider: FakeProvider) -> None:

@@ -23,17 +23,20 @@ from byok.models import (
 )
 from byok.reports import ConnectionReport, LineState, ReportLine
 from leadagent.leads.models import (
+    Chunk,
     DeliveryReport,
     Document,
     DraftRevision,
     DraftRewrite,
     EmailDraft,
+    KnowledgeIndex,
     Lead,
     LeadNote,
     LeadSource,
     PromptChoice,
     PromptVersion,
     Step,
+    Upload,
     Voice,
     WorkflowRun,
 )
@@ -201,11 +204,26 @@ def _leads(tenant: HostileTenant, payload: str) -> None:
     rewrite = DraftRewrite.objects.create(draft=draft, instruction="x", base_version=1, status="failed")
     tenant.poison(rewrite, payload)
     tenant.poison(DeliveryReport.objects.create(draft=draft, kind="returned"), payload)
-    document = Document.objects.create(organization=organization, title="x", content="x", status="failed")
-    tenant.poison(document, payload)
     note = LeadNote.objects.create(organization=organization, lead=lead, author=tenant.admin, text="x")
     tenant.poison(note, payload)
     tenant.ids["note_id"] = note.pk
+    document = Document.objects.create(
+        organization=organization,
+        title="x",
+        content="x",
+        status="failed",
+        searchable_version=1,
+        created_by=tenant.admin,
+    )
+    tenant.poison(document, payload)
+    chunk = Chunk.objects.create(organization=organization, document=document, position=0, text="x")
+    tenant.poison(chunk, payload, headings=[payload, payload])
+    upload = Upload.objects.create(organization=organization, name="x", size=1, status="failed")
+    tenant.poison(upload, payload)
+    tenant.ids["upload_id"] = upload.pk
+    index = KnowledgeIndex.objects.create(organization=organization, state="paused")
+    # What is asked of a provider, and of which, is no text that a page shows.
+    tenant.poison(index, payload, provider="openrouter", next_provider="openrouter")
     tenant.ids |= {"lead_id": lead.pk, "run_id": run.pk, "draft_id": draft.pk, "document_id": document.pk}
     _voice_and_prompts(tenant, payload)
     # A second lead whose run stopped shows the sentences of failures.

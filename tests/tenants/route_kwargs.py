@@ -14,7 +14,7 @@ from django.utils import timezone
 from byok.config import save_ai_config
 from byok.negotiated_prices import add_negotiated_price
 from leadagent.leads.intake import take_in
-from leadagent.leads.models import Document, EmailDraft, LeadSource, StepName, WorkflowRun
+from leadagent.leads.models import Document, EmailDraft, LeadSource, StepName, Upload, WorkflowRun
 from leadagent.leads.notes import add_note
 from leadagent.leads.prompts import save_prompt
 from leadagent.tenants.membership import invite
@@ -62,6 +62,11 @@ def _draft(organization: Organization) -> dict[str, Any]:
 
 def _note(organization: Organization) -> dict[str, Any]:
     return {"note_id": add_note(_run(organization).lead, "Called twice", by=None).pk}
+
+
+def _upload(organization: Organization) -> dict[str, Any]:
+    row = Upload.objects.create(organization=organization, name="prices.pdf", size=1, status="failed")
+    return {"upload_id": row.pk}
 
 
 def _document(organization: Organization) -> dict[str, Any]:
@@ -172,4 +177,8 @@ ROUTE_KWARGS: dict[str, MakeRow] = {
     "leads:knowledge_document": _document,
     "leads:knowledge_again": _document,
     "leads:knowledge_delete": _document,
+    "leads:knowledge_rename": _document,
+    "leads:knowledge_replace": _document,
+    "leads:knowledge_replace_file": _document,
+    "leads:knowledge_dismiss": _upload,
 }

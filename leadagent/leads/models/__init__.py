@@ -2,7 +2,17 @@
 
 from leadagent.leads.models.delivery import DeliveryKind, DeliveryReport
 from leadagent.leads.models.draft import DraftStatus, EmailDraft
-from leadagent.leads.models.knowledge import Chunk, Document, DocumentStatus
+from leadagent.leads.models.knowledge import (
+    Chunk,
+    ChunkVector,
+    Document,
+    DocumentKind,
+    DocumentStatus,
+    KnowledgeIndex,
+    ReembeddingState,
+    Upload,
+    UploadStatus,
+)
 from leadagent.leads.models.lead import Category, Lead, LeadSource, LeadStatus
 from leadagent.leads.models.note import LeadNote
 from leadagent.leads.models.prompt import PromptChoice, PromptVersion
@@ -24,14 +34,17 @@ __all__ = [
     "OPEN",
     "Category",
     "Chunk",
+    "ChunkVector",
     "DeliveryKind",
     "DeliveryReport",
     "Document",
+    "DocumentKind",
     "DocumentStatus",
     "DraftRevision",
     "DraftRewrite",
     "DraftStatus",
     "EmailDraft",
+    "KnowledgeIndex",
     "Language",
     "Lead",
     "LeadNote",
@@ -40,6 +53,7 @@ __all__ = [
     "PromptChoice",
     "PromptVersion",
     "Qualification",
+    "ReembeddingState",
     "RevisionKind",
     "RewriteStatus",
     "RunStatus",
@@ -47,6 +61,8 @@ __all__ = [
     "StepName",
     "StepStatus",
     "Tone",
+    "Upload",
+    "UploadStatus",
     "Voice",
     "WorkflowRun",
 ]

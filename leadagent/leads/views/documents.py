@@ -1,0 +1,125 @@
+"""One document: its text and passages, rename, replace, prepare again, delete."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from leadagent.http import HtmxHttpRequest, render_page
+from leadagent.leads.document_rows import document_row, grantable_failures
+from leadagent.leads.forms import RenameForm, ReplaceForm, UploadForm
+from leadagent.leads.knowledge.documents import delete_document, rename_document, replace_document
+from leadagent.leads.knowledge.indexing import ask_again
+from leadagent.leads.models import Document
+from leadagent.leads.tasks import nudge_document
+from leadagent.tenants import audit
+from leadagent.tenants.access import organization_view
+from leadagent.tenants.models import Role
+
+
+@organization_view(Role.VIEWER)
+@require_safe
+def document(request: HtmxHttpRequest, document_id: UUID) -> HttpResponse:
+    """The text of one document, and the passages that it is found by."""
+    found = get_object_or_404(request.organization.documents.select_related("created_by"), pk=document_id)
+    context = {
+        "document": document_row(request, found, grantable_failures(request.organization, [found])),
+        "stored": found,
+        "characters": len(found.content),
+        "passages": list(found.chunks.filter(version=found.searchable_version).order_by("position")),
+    }
+    return render_page(request, "leads/document.html", context)
+
+
+@organization_view(Role.MEMBER)
+@require_http_methods(["GET", "HEAD", "POST"])
+def rename(request: HtmxHttpRequest, document_id: UUID) -> HttpResponse:
+    """Give it another title."""
+    found = _document(request, document_id)
+    form = RenameForm(request.POST or None, initial={"title": found.title})
+    if request.method != "POST" or not form.is_valid():
+        context = {"document": document_row(request, found), "form": form}
+        return render_page(request, "leads/document_rename.html", context, status=422 if form.errors else 200)
+    before = found.title
+    with transaction.atomic():
+        rename_document(found, form.cleaned_data["title"])
+        if found.title != before:
+            record(request, "document.renamed", found, former_title=before)
+    return redirect("leads:knowledge_document", request.organization.slug, found.pk)
+
+
+@organization_view(Role.MEMBER)
+@require_http_methods(["GET", "HEAD", "POST"])
+def replace(request: HtmxHttpRequest, document_id: UUID) -> HttpResponse:
+    """Give it another text: the next version of the same document."""
+    found = get_object_or_404(request.organization.documents, pk=document_id)
+    form = ReplaceForm(request.POST or None, initial={"content": found.content})
+    if request.method != "POST" or not form.is_valid():
+        context = {"document": document_row(request, found), "stored": found, "form": form, "upload": UploadForm()}
+        return render_page(request, "leads/document_replace.html", context, status=422 if form.errors else 200)
+    with transaction.atomic():
+        if replace_document(found, form.cleaned_data["content"]):
+            record(request, "document.replaced", found)
+            nudge_document(found.pk)
+            messages.success(request, "The new text is being prepared. The former one is found until then.")
+    return redirect("leads:knowledge_document", request.organization.slug, found.pk)
+
+
+@organization_view(Role.MEMBER)
+@require_POST
+def again(request: HtmxHttpRequest, document_id: UUID) -> HttpResponse:
+    """Prepare a document once more that failed or waits.
+
+    `on_platform` is the button that lets the platform's AI do it, should the own key fail.
+    """
+    found = _document(request, document_id)
+    granted = "on_platform" in request.POST and bool(grantable_failures(request.organization, [found]))
+    with transaction.atomic():
+        if ask_again(found, on_platform=granted):
+            record(request, "document.prepared_again", found)
+            if granted:
+                note_grant(request, f"document {found.pk}")
+            nudge_document(found.pk)
+    return redirect("leads:knowledge", request.organization.slug)
+
+
+@organization_view(Role.MEMBER)
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: HtmxHttpRequest, document_id: UUID) -> HttpResponse:
+    """Ask, then delete a document with everything made from it."""
+    found = _document(request, document_id)
+    if request.method != "POST":
+        return render_page(request, "leads/document_delete.html", {"document": document_row(request, found)})
+    with transaction.atomic():
+        # Of two who delete at once, one has deleted it.
+        if delete_document(found):
+            record(request, "document.deleted", found)
+    messages.success(request, f"“{found.title}” is deleted.")
+    return redirect("leads:knowledge", request.organization.slug)
+
+
+def record(request: HtmxHttpRequest, action: str, document: Document, **more: str) -> None:
+    audit.record(
+        action,
+        organization=request.organization,
+        target=document.title,
+        after={"document": str(document.pk), **more},
+        request=request,
+    )
+
+
+def note_grant(request: HtmxHttpRequest, target: str) -> None:
+    audit.record(
+        "fallback.granted",
+        organization=request.organization,
+        target=target,
+        after={"operations": ["embedding"]},
+        request=request,
+    )
+
+
+def _document(request: HtmxHttpRequest, document_id: UUID) -> Document:
+    return get_object_or_404(request.organization.documents.defer("content"), pk=document_id)
