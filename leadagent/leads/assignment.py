@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from leadagent.leads.models import Lead
 from leadagent.tenants import audit
@@ -43,7 +44,8 @@ def assign_lead(lead: Lead, to: User | None, *, by: User | None, request: HttpRe
         if before == to:
             return False
         locked.assigned_to = lead.assigned_to = to
-        locked.save(update_fields=["assigned_to"])
+        locked.last_activity_at = timezone.now()
+        locked.save(update_fields=["assigned_to", "last_activity_at"])
         audit.record(
             "lead.assigned",
             organization=lead.organization,

@@ -96,6 +96,7 @@ def _lead(organization: Organization, demo: DemoLead, member: User) -> None:
         category=demo.category or "",
         assigned_to=member if draft_status == DraftStatus.SENT else None,
         created_at=came_in,
+        last_activity_at=came_in,
     )
     if run_status is None or draft_status is None:
         return

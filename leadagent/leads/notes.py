@@ -46,6 +46,7 @@ def delete_note(note: LeadNote, *, by: User, request: HttpRequest | None = None)
 
 
 def _record(action: str, note: LeadNote, *, by: User | None, request: HttpRequest | None) -> None:
+    Lead.objects.filter(pk=note.lead_id).update(last_activity_at=timezone.now())
     # Not its text: the audit log outlives a note that was deleted for what stood in it.
     audit.record(
         action,

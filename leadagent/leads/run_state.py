@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.utils import timezone
+
 from leadagent.leads.models import Lead, LeadStatus, Qualification, RunStatus, WorkflowRun
 from leadagent.tenants import audit
 
@@ -62,16 +64,16 @@ def set_run(run: WorkflowRun, status: RunStatus, now: datetime, failure: StepFai
 
 def set_lead(lead: Lead, status: LeadStatus) -> None:
     """Move the locked lead to `status`."""
-    lead.status = status
-    lead.save(update_fields=["status"])
+    lead.status, lead.last_activity_at = status, timezone.now()
+    lead.save(update_fields=["status", "last_activity_at"])
 
 
 def set_verdict(run: WorkflowRun, verdict: Qualification) -> None:
     """Store the verdict with the locked run; its lead shows it in place of an earlier run's."""
     run.category, run.reason, run.confidence = verdict.category, verdict.reason, verdict.confidence
     run.save(update_fields=["category", "reason", "confidence"])
-    run.lead.category = verdict.category
-    run.lead.save(update_fields=["category"])
+    run.lead.category, run.lead.last_activity_at = verdict.category, timezone.now()
+    run.lead.save(update_fields=["category", "last_activity_at"])
 
 
 def note_platform_use(run: WorkflowRun, operation: str, code: str, now: datetime) -> None:

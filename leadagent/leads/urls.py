@@ -2,10 +2,13 @@ from django.urls import path
 
 from leadagent.leads.views import (
     assignment,
+    bulk,
+    closing,
     documents,
     drafts,
     intake,
     knowledge,
+    listing,
     notes,
     pages,
     prompts,
@@ -20,9 +23,12 @@ app_name = "leads"
 urlpatterns = [
     path("in/<slug:org>/", intake.public_form, name="intake"),
     path("in/<slug:org>/thanks/", intake.thanks, name="intake_thanks"),
-    path("o/<slug:org>/leads/", pages.lead_list, name="list"),
+    path("o/<slug:org>/leads/", listing.lead_list, name="list"),
     path("o/<slug:org>/leads/new/", intake.add, name="new"),
     path("o/<slug:org>/leads/<uuid:lead_id>/", pages.detail, name="detail"),
+    path("o/<slug:org>/leads/ticked/", bulk.bulk, name="bulk"),
+    path("o/<slug:org>/leads/<uuid:lead_id>/close/", closing.close, name="close"),
+    path("o/<slug:org>/leads/<uuid:lead_id>/reopen/", closing.reopen, name="reopen"),
     path("o/<slug:org>/leads/<uuid:lead_id>/assign/", assignment.assign, name="assign"),
     path("o/<slug:org>/leads/<uuid:lead_id>/notes/", notes.add, name="note_add"),
     path("o/<slug:org>/notes/<uuid:note_id>/", notes.edit, name="note_edit"),

@@ -47,7 +47,7 @@ def start_run(lead: Lead, *, by: User | None = None, request: HttpRequest | None
         locked = Lead.objects.select_for_update(no_key=True).get(pk=lead.pk)
         previous = locked.runs.filter(status__in=OPEN).first()
         if previous is not None:
-            _supersede(previous, timezone.now())
+            supersede(previous, timezone.now())
         run = create_run(locked, by=by)
         after = {"lead": str(locked.pk)}
         if previous is not None:
@@ -185,7 +185,8 @@ def _record(
     )
 
 
-def _supersede(run: WorkflowRun, now: datetime) -> None:
+def supersede(run: WorkflowRun, now: datetime) -> None:
+    """End the locked lead's open run, its draft unsent. Raises `RunConflict` while a worker is busy with it."""
     if run.is_active:
         raise RunConflict("A run of this lead is already under way.")
     if not discard_superseded(run):

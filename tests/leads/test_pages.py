@@ -2,19 +2,16 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from leadagent.leads.leases import fail_step
-from leadagent.leads.models import Category, EmailDraft, Lead, LeadStatus, RunStatus, StepName, WorkflowRun
+from leadagent.leads.models import EmailDraft, Lead, RunStatus, StepName, WorkflowRun
 from leadagent.leads.run_state import StepFailure
-from leadagent.leads.views.pages import PAGE_SIZE
 from leadagent.tenants.models import Membership, Organization, Role
 from tests.factories import MembershipFactory
 from tests.leads.factories import LeadFactory, claimed, draft_under_review, run_for
@@ -27,114 +24,6 @@ NO_KEY = StepFailure("invalid_key", "OpenAI refused the key.", permanent=True, n
 
 def page_of(client: Client, lead: Lead) -> str:
     return client.get(f"/o/acme/leads/{lead.pk}/").content.decode()
-
-
-# --- The list -----------------------------------------------------------------------
-
-
-def test_the_list_shows_this_organisations_leads_newest_first(viewer: Membership, signed_in: SignIn) -> None:
-    now = timezone.now()
-    LeadFactory(organization=viewer.organization, name="Older", created_at=now - timedelta(days=1))
-    LeadFactory(organization=viewer.organization, name="Newer", created_at=now)
-    LeadFactory(name="Foreign")
-
-    page = signed_in(viewer).get("/o/acme/leads/").content.decode()
-
-    assert page.index("Newer") < page.index("Older")
-    assert "Foreign" not in page
-
-
-def test_the_list_shows_status_and_verdict(viewer: Membership, signed_in: SignIn) -> None:
-    run_for(LeadFactory(organization=viewer.organization), done=3)
-
-    page = signed_in(viewer).get("/o/acme/leads/").content.decode()
-
-    assert "Waiting for approval" in page
-    assert "Qualified" in page
-
-
-def test_load_more_continues_without_gap_or_repetition(viewer: Membership, signed_in: SignIn) -> None:
-    same_moment = timezone.now()
-    for n in range(PAGE_SIZE + 5):
-        LeadFactory(organization=viewer.organization, name=f"Lead-{n:02}", created_at=same_moment)
-    client = signed_in(viewer)
-
-    first = client.get("/o/acme/leads/").content.decode()
-    more = re.search(r'hx-get="(\?[^"]+)"', first)
-    assert more
-    second = client.get(f"/o/acme/leads/{more[1].replace('&amp;', '&')}", HTTP_HX_REQUEST="true").content.decode()
-
-    names = re.findall(r"Lead-\d\d", first) + re.findall(r"Lead-\d\d", second)
-    assert sorted(names) == [f"Lead-{n:02}" for n in range(PAGE_SIZE + 5)]
-    assert "<html" not in second
-    assert "hx-get" not in second
-
-
-def test_the_list_filters_by_status_also_below_the_fold(viewer: Membership, signed_in: SignIn) -> None:
-    for n in range(PAGE_SIZE + 1):
-        LeadFactory(organization=viewer.organization, name=f"Closed-{n}", status=LeadStatus.CLOSED)
-    LeadFactory(organization=viewer.organization, name="Fresh")
-
-    page = signed_in(viewer).get("/o/acme/leads/?status=closed").content.decode()
-
-    assert "Fresh" not in page
-    assert "status=closed&amp;after=" in page
-
-
-def test_a_status_that_no_lead_has_is_no_dead_end(viewer: Membership, signed_in: SignIn) -> None:
-    LeadFactory(organization=viewer.organization)
-
-    page = signed_in(viewer).get("/o/acme/leads/?status=attention").content.decode()
-
-    assert "No lead has this status" in page
-    assert "Show all leads" in page
-
-
-@pytest.mark.parametrize("status", list(LeadStatus))
-@pytest.mark.parametrize("category", list(Category))
-def test_every_status_and_verdict_can_be_shown(
-    viewer: Membership, signed_in: SignIn, status: LeadStatus, category: Category
-) -> None:
-    run = run_for(LeadFactory(organization=viewer.organization), done=2)
-    WorkflowRun.objects.filter(pk=run.pk).update(category=category)
-    Lead.objects.filter(pk=run.lead_id).update(status=status, category=category)
-
-    for where in ("/o/acme/leads/", f"/o/acme/leads/{run.lead_id}/"):
-        page = signed_in(viewer).get(where).content.decode()
-        assert status.label in page
-        assert category.label in page
-
-
-@pytest.mark.parametrize("cursor", ["nonsense", "2026-01-01_x", "2026-01-01T00:00:00_" + "0" * 32, "_"])
-def test_a_made_up_cursor_shows_the_beginning(viewer: Membership, signed_in: SignIn, cursor: str) -> None:
-    LeadFactory(organization=viewer.organization, name="First")
-
-    response = signed_in(viewer).get("/o/acme/leads/", {"after": cursor})
-
-    assert response.status_code == 200
-    assert "First" in response.content.decode()
-
-
-def test_the_list_costs_the_same_at_any_length(viewer: Membership, signed_in: SignIn) -> None:
-    client = signed_in(viewer)
-    counts = []
-    for _ in range(2):
-        run_for(LeadFactory(organization=viewer.organization), done=2)
-        with CaptureQueriesContext(
-            connection,
-        ) as queries:
-            client.get("/o/acme/leads/")
-        counts.append(len(queries))
-        LeadFactory(organization=viewer.organization)
-
-    assert Lead.objects.count() == 4
-    assert counts[0] == counts[1]
-
-
-def test_an_empty_list_says_how_leads_come_in(member: Membership, viewer: Membership, signed_in: SignIn) -> None:
-    assert "/in/acme/" in signed_in(member).get("/o/acme/leads/").content.decode()
-    assert "/leads/new/" in signed_in(member).get("/o/acme/leads/").content.decode()
-    assert "/leads/new/" not in signed_in(viewer).get("/o/acme/leads/").content.decode()
 
 
 # --- One lead -----------------------------------------------------------------------

@@ -155,6 +155,8 @@ ROUTE_KWARGS: dict[str, MakeRow] = {
     "usage:export_file": _ready_export,
     "leads:detail": _lead,
     "leads:assign": _lead,
+    "leads:close": _lead,
+    "leads:reopen": _lead,
     "leads:note_add": _lead,
     "leads:note_edit": _note,
     "leads:note_delete": _note,

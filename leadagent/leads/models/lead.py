@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Self
 
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
@@ -36,6 +38,22 @@ class Category(models.TextChoices):
     FOLLOW_UP = "FOLLOW_UP", "Follow up"
 
 
+# PostgreSQL's parser takes addresses, hosts, paths, numbers and tags for one word each; people look for their parts.
+_SEPARATORS = "@._-+/:;,#&=?~<>"
+
+
+def _words_of(column: str) -> models.Func:
+    """The column's text with blanks for everything that separates words."""
+    blanks = " " * len(_SEPARATORS)
+    return models.Func(
+        column,
+        models.Value(_SEPARATORS),
+        models.Value(blanks),
+        function="translate",
+        output_field=models.TextField(),
+    )
+
+
 class LeadQuerySet(models.QuerySet["Lead"]):
     def newest_first(self) -> Self:
         return self.order_by("-created_at", "-pk")
@@ -62,6 +80,17 @@ class Lead(models.Model):
     # Given by API clients so that a repeated POST finds the first lead. NULL where none was given.
     idempotency_key = models.CharField(max_length=200, null=True, editable=False)  # noqa: DJ001
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # When somebody or a run last did something about it that people would want to see.
+    last_activity_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Its words, for `lead_filter.prefix_query`; the database keeps it.
+    search = models.GeneratedField(
+        expression=SearchVector(
+            *(_words_of(column) for column in ("name", "email", "company", "message")), config="simple"
+        ),
+        output_field=SearchVectorField(),
+        db_persist=True,
+        editable=False,
+    )
 
     objects = LeadQuerySet.as_manager()
 
@@ -70,7 +99,15 @@ class Lead(models.Model):
             models.UniqueConstraint(fields=["organization", "idempotency_key"], name="one_lead_per_idempotency_key"),
         ]
         indexes = [
+            # Each order and filter of the list has its own: see docs/leads.md.
             models.Index(fields=["organization", "-created_at", "-id"], name="lead_newest_first"),
+            models.Index(fields=["organization", "-last_activity_at", "-id"], name="lead_by_activity"),
+            models.Index(fields=["organization", "status", "-created_at", "-id"], name="lead_by_status"),
+            models.Index(fields=["organization", "category", "-created_at", "-id"], name="lead_by_category"),
+            models.Index(fields=["organization", "assigned_to", "-created_at", "-id"], name="lead_by_assignee"),
+            models.Index(fields=["organization", "source", "-created_at", "-id"], name="lead_by_source"),
+            # Written at once: words that wait in a list are searched one by one, and the planner fears that.
+            GinIndex(fields=["search"], name="lead_search", fastupdate=False),
         ]
 
     def __str__(self) -> str:

@@ -11,11 +11,10 @@ from django.views.decorators.http import require_POST
 
 from leadagent.http import HtmxHttpRequest
 from leadagent.leads.assignment import NotAssignable, assign_lead, assignees_of
-from leadagent.leads.models import Lead
+from leadagent.leads.lead_filter import ME
+from leadagent.leads.models import Lead, LeadStatus
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Organization, Role, User
-
-ME = "me"
 
 
 @organization_view(Role.MEMBER)
@@ -53,10 +52,13 @@ def person_numbered(organization: Organization, number: str) -> User | None:
 
 def assignment_context(request: HtmxHttpRequest, lead: Lead) -> dict[str, Any]:
     """What `leads/assignee.html` reads; at most two queries."""
+    org, is_closed = request.organization.slug, lead.status == LeadStatus.CLOSED
     may_assign = request.membership.may(Role.MEMBER)
     return {
         "assignee": lead.assigned_to,
         "assignees": list(assignees_of(request.organization)) if may_assign else [],
-        "assign_url": reverse("leads:assign", args=[request.organization.slug, lead.pk]) if may_assign else "",
+        "assign_url": reverse("leads:assign", args=[org, lead.pk]) if may_assign else "",
         "is_mine": lead.assigned_to_id == request.user.pk,
+        "close_url": reverse("leads:close", args=[org, lead.pk]) if may_assign and not is_closed else "",
+        "reopen_url": reverse("leads:reopen", args=[org, lead.pk]) if may_assign and is_closed else "",
     }

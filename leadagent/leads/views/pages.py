@@ -1,11 +1,8 @@
-"""The list of leads, and the page of one lead with its run."""
+"""The page of one lead with its run."""
 
-from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -15,7 +12,7 @@ from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.leads.draft_forms import DraftForm
 from leadagent.leads.draft_panel import draft_acts, panel_of
 from leadagent.leads.forms import NoteForm
-from leadagent.leads.models import Lead, LeadStatus
+from leadagent.leads.models import Lead
 from leadagent.leads.progress import Progress, category_pill, lead_pill, progress_of
 from leadagent.leads.prompt_trace import prompts_used
 from leadagent.leads.rendering import report_html
@@ -25,53 +22,6 @@ from leadagent.leads.workflow import platform_offer
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 from usage.spending.quota import free_tier_of
-
-PAGE_SIZE = 25
-
-
-@organization_view(Role.VIEWER)
-@require_safe
-def lead_list(request: HtmxHttpRequest) -> HttpResponse:
-    """Leads, newest first, by status if asked; `after` continues below the last one seen."""
-    org = request.organization.slug
-    status = request.GET.get("status", "")
-    leads = request.organization.leads.select_related("assigned_to").newest_first()
-    if status in LeadStatus:
-        leads = leads.filter(status=status)
-    if below := _below(request.GET.get("after", "")):
-        leads = leads.filter(below)
-    page = list(leads[: PAGE_SIZE + 1])
-    shown = page[:PAGE_SIZE]
-    following = {"status": status, "after": f"{shown[-1].created_at.isoformat()}_{shown[-1].pk}"} if shown else {}
-    context = {
-        "rows": [
-            {
-                "lead": lead,
-                "url": reverse("leads:detail", args=[org, lead.pk]),
-                "status": lead_pill(lead),
-                "category": category_pill(lead.category),
-            }
-            for lead in shown
-        ],
-        "status": status,
-        "statuses": LeadStatus.choices,
-        "next_url": f"?{urlencode(following)}" if len(page) > PAGE_SIZE else "",
-        "form_url": request.build_absolute_uri(reverse("leads:intake", args=[org])),
-        "add_url": reverse("leads:new", args=[org]) if request.membership.may(Role.MEMBER) else "",
-    }
-    return render_page(request, "leads/list.html", context, partial="rows")
-
-
-def _below(cursor: str) -> Q | None:
-    """What comes after the cursor `<time>_<id>`; None when it is empty or not one of ours."""
-    at, _, pk = cursor.rpartition("_")
-    try:
-        time, last = datetime.fromisoformat(at), UUID(pk)
-    except ValueError:
-        return None
-    if time.tzinfo is None:
-        return None
-    return Q(created_at__lt=time) | Q(created_at=time, pk__lt=last)
 
 
 @organization_view(Role.VIEWER)

@@ -1,0 +1,35 @@
+"""Closing a lead, and opening it again."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_POST
+
+from leadagent.http import HtmxHttpRequest
+from leadagent.leads.closing import close_lead, reopen_lead
+from leadagent.leads.workflow import RunConflict
+from leadagent.tenants.access import organization_view
+from leadagent.tenants.models import Role
+
+
+@organization_view(Role.MEMBER)
+@require_POST
+def close(request: HtmxHttpRequest, lead_id: UUID) -> HttpResponse:
+    """Nothing more is to be done about the lead."""
+    lead = get_object_or_404(request.organization.leads, pk=lead_id)
+    try:
+        close_lead(lead, by=request.user, request=request)
+    except RunConflict as conflict:
+        messages.warning(request, str(conflict))
+    return redirect("leads:detail", request.organization.slug, lead.pk)
+
+
+@organization_view(Role.MEMBER)
+@require_POST
+def reopen(request: HtmxHttpRequest, lead_id: UUID) -> HttpResponse:
+    """Something is to be done after all."""
+    lead = get_object_or_404(request.organization.leads, pk=lead_id)
+    reopen_lead(lead, by=request.user, request=request)
+    return redirect("leads:detail", request.organization.slug, lead.pk)

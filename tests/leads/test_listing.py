@@ -1,0 +1,410 @@
+"""The list of leads: search, filters, order, pages, and what each role may do from it."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.http import QueryDict
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from leadagent.leads.assignment import assign_lead
+from leadagent.leads.lead_filter import ORDERS, LeadFilter, Sort, leads_of
+from leadagent.leads.lead_pages import PAGE as PAGE_SIZE
+from leadagent.leads.lead_pages import BadCursor, count_up_to, lead_page
+from leadagent.leads.models import Category, Lead, LeadSource, LeadStatus, WorkflowRun
+from leadagent.leads.notes import add_note
+from leadagent.tenants.models import Membership, Organization, Role
+from tests.factories import MembershipFactory
+from tests.leads.factories import LeadFactory, run_for
+
+pytestmark = pytest.mark.django_db
+
+SignIn = Callable[[Membership], Client]
+
+
+def test_the_list_shows_this_organisations_leads_newest_first(viewer: Membership, signed_in: SignIn) -> None:
+    now = timezone.now()
+    LeadFactory(organization=viewer.organization, name="Older", created_at=now - timedelta(days=1))
+    LeadFactory(organization=viewer.organization, name="Newer", created_at=now)
+    LeadFactory(name="Foreign")
+
+    page = signed_in(viewer).get("/o/acme/leads/").content.decode()
+
+    assert page.index("Newer") < page.index("Older")
+    assert "Foreign" not in page
+
+
+def test_the_list_shows_status_and_verdict(viewer: Membership, signed_in: SignIn) -> None:
+    run_for(LeadFactory(organization=viewer.organization), done=3)
+
+    page = signed_in(viewer).get("/o/acme/leads/").content.decode()
+
+    assert "Waiting for approval" in page
+    assert "Qualified" in page
+
+
+def test_load_more_continues_without_gap_or_repetition(viewer: Membership, signed_in: SignIn) -> None:
+    same_moment = timezone.now()
+    for n in range(PAGE_SIZE + 5):
+        LeadFactory(organization=viewer.organization, name=f"Lead-{n:02}", created_at=same_moment)
+    client = signed_in(viewer)
+
+    first = client.get("/o/acme/leads/").content.decode()
+    more = re.search(r'hx-get="(\?[^"]+)"', first)
+    assert more
+    second = client.get(f"/o/acme/leads/{more[1].replace('&amp;', '&')}", HTTP_HX_REQUEST="true").content.decode()
+
+    names = re.findall(r"Lead-\d\d", first) + re.findall(r"Lead-\d\d", second)
+    assert sorted(names) == [f"Lead-{n:02}" for n in range(PAGE_SIZE + 5)]
+    assert "<html" not in second
+    assert "hx-get" not in second
+
+
+def test_the_list_filters_by_status_also_below_the_fold(viewer: Membership, signed_in: SignIn) -> None:
+    for n in range(PAGE_SIZE + 1):
+        LeadFactory(organization=viewer.organization, name=f"Closed-{n}", status=LeadStatus.CLOSED)
+    LeadFactory(organization=viewer.organization, name="Fresh")
+
+    page = signed_in(viewer).get("/o/acme/leads/?status=closed").content.decode()
+
+    assert "Fresh" not in page
+    assert "status=closed&amp;after=" in page
+
+
+def test_a_status_that_no_lead_has_is_no_dead_end(viewer: Membership, signed_in: SignIn) -> None:
+    LeadFactory(organization=viewer.organization)
+
+    page = signed_in(viewer).get("/o/acme/leads/?status=attention").content.decode()
+
+    assert "No lead fits these filters" in page
+    assert "Show all leads" in page
+
+
+@pytest.mark.parametrize("status", list(LeadStatus))
+@pytest.mark.parametrize("category", list(Category))
+def test_every_status_and_verdict_can_be_shown(
+    viewer: Membership, signed_in: SignIn, status: LeadStatus, category: Category
+) -> None:
+    run = run_for(LeadFactory(organization=viewer.organization), done=2)
+    WorkflowRun.objects.filter(pk=run.pk).update(category=category)
+    Lead.objects.filter(pk=run.lead_id).update(status=status, category=category)
+
+    for where in ("/o/acme/leads/", f"/o/acme/leads/{run.lead_id}/"):
+        page = signed_in(viewer).get(where).content.decode()
+        assert status.label in page
+        assert category.label in page
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "2026-01-01_x", "newest_2026-01-01T00:00:00_" + "0" * 32, "__"])
+def test_a_made_up_cursor_shows_the_beginning(viewer: Membership, signed_in: SignIn, cursor: str) -> None:
+    LeadFactory(organization=viewer.organization, name="First")
+
+    response = signed_in(viewer).get("/o/acme/leads/", {"after": cursor})
+
+    assert response.status_code == 200
+    assert "First" in response.content.decode()
+
+
+def test_the_list_costs_the_same_at_any_length(viewer: Membership, signed_in: SignIn) -> None:
+    client = signed_in(viewer)
+    counts = []
+    for _ in range(2):
+        run_for(LeadFactory(organization=viewer.organization), done=2)
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            client.get("/o/acme/leads/")
+        counts.append(len(queries))
+        LeadFactory(organization=viewer.organization)
+
+    assert Lead.objects.count() == 4
+    assert counts[0] == counts[1]
+
+
+def test_an_empty_list_says_how_leads_come_in(member: Membership, viewer: Membership, signed_in: SignIn) -> None:
+    assert "/in/acme/" in signed_in(member).get("/o/acme/leads/").content.decode()
+    assert "/leads/new/" in signed_in(member).get("/o/acme/leads/").content.decode()
+    assert "/leads/new/" not in signed_in(viewer).get("/o/acme/leads/").content.decode()
+
+
+# --- Search ---------------------------------------------------------------------------
+
+
+def found(organization: Organization, q: str) -> set[str]:
+    return {lead.name for lead in leads_of(organization, LeadFilter.from_values({"q": q}), me=None)}
+
+
+@pytest.fixture
+def jo(organization: Organization) -> Lead:
+    LeadFactory(organization=organization, name="Nobody Else", email="x@other.test", company="Other", message="Nothing")
+    return LeadFactory(
+        organization=organization,
+        name="José O'Brien-Smith",
+        email="jo.brien+sales@gears.example.com",
+        company="Österreich & Söhne GmbH",
+        message="See https://shop.gears.test/prices?id=7 <b>bold</b>, 400.5 units, snake_case and ÜBERMORGEN.",
+    )
+
+
+@pytest.mark.parametrize(
+    "q",
+    [
+        "jos", "JOSÉ", "brien", "o'brien", "Smith", "jo.brien+sales@gears.example.com", "jo.brien@", "gears", "exam",
+        "sales", "österr", "ÖSTERREICH", "söhne gmbh", "gmbh jos", "shop", "prices", "bold", "400", "400.5", "case",
+        "übermorgen", "unit!!", "gears.test", "  jos   smith ",
+    ],
+)  # fmt: skip
+def test_each_word_may_begin_any_word_of_the_lead(organization: Organization, jo: Lead, q: str) -> None:
+    assert found(organization, q) == {jo.name}
+
+
+@pytest.mark.parametrize("q", ["ose", "jos nothing", "xyz", "!!!", "' | 'zx", "':*", "\\", "&", "<->", "%", "\x00"])
+def test_what_begins_no_word_finds_nothing_or_all_without_words(organization: Organization, jo: Lead, q: str) -> None:
+    expected = {jo.name, "Nobody Else"} if not q.strip("\x00") else set()
+    assert found(organization, q) == expected
+
+
+def test_operators_of_the_search_language_are_words(organization: Organization, jo: Lead) -> None:
+    assert found(organization, "jos | nothing") == set()
+    assert found(organization, "!nothing") == {"Nobody Else"}
+
+
+def test_search_stays_at_home(organization: Organization) -> None:
+    LeadFactory(name="Foreign", company="Gears")
+    assert found(organization, "gears") == set()
+
+
+def test_a_changed_lead_is_found_by_its_new_words(organization: Organization, jo: Lead) -> None:
+    Lead.objects.filter(pk=jo.pk).update(company="Velvet")
+    assert found(organization, "velvet") == {jo.name}
+    assert found(organization, "österreich") == set()
+
+
+def test_a_long_question_is_cut_and_answered(viewer: Membership, signed_in: SignIn) -> None:
+    LeadFactory(organization=viewer.organization)
+    response = signed_in(viewer).get("/o/acme/leads/", {"q": "gears " * 5000})
+    assert response.status_code == 200
+    assert "/leads/0" in response.content.decode()
+
+
+def test_a_search_by_htmx_gets_the_results_alone(viewer: Membership, signed_in: SignIn, jo: Lead) -> None:
+    headers = {"HX-Request": "true", "HX-Target": "lead-results"}
+    page = signed_in(viewer).get("/o/acme/leads/?q=jos", headers=headers).content.decode()
+    assert page.strip().startswith('<div id="lead-results"')
+    assert "José" in page
+    assert "Nobody Else" not in page
+
+
+def test_nothing_found_is_no_dead_end(viewer: Membership, signed_in: SignIn, jo: Lead) -> None:
+    page = signed_in(viewer).get("/o/acme/leads/?q=zzz").content.decode()
+    assert "No lead fits" in page
+    assert 'value="zzz"' in page
+    assert "Show all leads" in page
+
+
+# --- Filters and order -----------------------------------------------------------------
+
+
+def test_each_filter_shows_its_own(viewer: Membership, member: Membership) -> None:
+    organization = viewer.organization
+    now = timezone.now()
+    rows = {
+        "status": LeadFactory(organization=organization, status=LeadStatus.ATTENTION),
+        "category": LeadFactory(organization=organization, category=Category.SUPPORT),
+        "source": LeadFactory(organization=organization, source=LeadSource.API),
+        "mine": LeadFactory(organization=organization),
+    }
+    old = LeadFactory(organization=organization, created_at=now - timedelta(days=10), category=Category.QUALIFIED)
+    assign_lead(rows["mine"], member.user, by=None)
+    for foreign in ({"status": "attention"}, {"category": "SUPPORT"}, {"source": "api"}):
+        LeadFactory(**foreign)
+
+    def shown(**values: str) -> set[object]:
+        leads = lead_page(organization, LeadFilter.from_values(values), me=member.user).leads
+        return {lead.pk for lead in leads}
+
+    everything = {lead.pk for lead in rows.values()}
+    assert shown(status="attention") == {rows["status"].pk}
+    assert shown(category="SUPPORT") == {rows["category"].pk}
+    assert shown(category="none") == everything - {rows["category"].pk}
+    assert shown(source="api") == {rows["source"].pk}
+    assert shown(assigned="me") == shown(assigned=str(member.user.pk)) == {rows["mine"].pk}
+    assert shown(assigned="nobody") == (everything | {old.pk}) - {rows["mine"].pk}
+    assert shown(days="7") == everything
+    assert shown(days="30") == everything | {old.pk}
+    assert shown(status="attention", source="api") == set()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"status": "evil"}, {"category": "x"}, {"assigned": "everybody"}, {"assigned": "-1"}, {"assigned": "0"},
+        {"assigned": "9" * 40}, {"source": "x"}, {"days": "2"}, {"days": "x"}, {"sort": "random"}, {"q": "\x00"},
+    ],
+)  # fmt: skip
+def test_what_is_no_value_of_ours_is_left_out(values: dict[str, str]) -> None:
+    assert LeadFilter.from_values(values) == LeadFilter()
+
+
+def test_a_person_of_elsewhere_has_no_leads_here(organization: Organization) -> None:
+    foreign = MembershipFactory(role=Role.MEMBER)
+    assign_lead(LeadFactory(organization=foreign.organization), foreign.user, by=None)
+    assert not leads_of(organization, LeadFilter(assigned=str(foreign.user.pk)), me=None).exists()
+    assert not leads_of(organization, LeadFilter(assigned="9" * 18), me=None).exists()
+
+
+def test_an_address_carries_everything_and_chips_keep_the_rest(viewer: Membership, signed_in: SignIn) -> None:
+    LeadFactory(organization=viewer.organization, status=LeadStatus.CLOSED, company="Gears")
+
+    page = signed_in(viewer).get("/o/acme/leads/?q=gears&status=closed&days=7&sort=activity").content.decode()
+
+    addresses = [QueryDict(link.replace("&amp;", "&")) for link in re.findall(r'href="\?([^"]*)"', page)]
+    others = [address for address in addresses if address.get("status") == "new"]
+    assert [dict(address.items()) for address in others] == [
+        {"q": "gears", "status": "new", "days": "7", "sort": "activity"}
+    ]
+    assert "Last activity" in page
+
+
+@pytest.mark.parametrize("sort", ["newest", "oldest", "activity"])
+def test_pages_join_without_gap_in_every_order(organization: Organization, sort: str) -> None:
+    now = timezone.now()
+    for number in range(7):
+        moment = now - timedelta(hours=number // 3)
+        LeadFactory(organization=organization, created_at=moment, last_activity_at=now - timedelta(days=number % 4))
+    wanted = LeadFilter(sort=sort)
+    everything = [lead.pk for lead in lead_page(organization, wanted).leads]
+
+    seen: list[object] = []
+    cursor = ""
+    while True:
+        page = lead_page(organization, wanted, cursor=cursor, limit=2)
+        seen += [lead.pk for lead in page.leads]
+        cursor = page.next_cursor
+        if not cursor:
+            break
+
+    assert len(everything) == 7
+    assert seen == everything
+    if sort == "oldest":
+        assert everything == [lead.pk for lead in lead_page(organization, LeadFilter()).leads][::-1]
+
+
+def test_a_cursor_is_good_for_its_own_order_only(organization: Organization) -> None:
+    for _ in range(3):
+        LeadFactory(organization=organization)
+    cursor = lead_page(organization, LeadFilter(), limit=1).next_cursor
+
+    with pytest.raises(BadCursor):
+        lead_page(organization, LeadFilter(sort="activity"), cursor=cursor)
+
+
+def test_what_people_and_runs_do_counts_as_activity(member: Membership) -> None:
+    def touched(act: Callable[[Lead], object]) -> bool:
+        past = timezone.now() - timedelta(days=3)
+        lead = LeadFactory(organization=member.organization, last_activity_at=past)
+        act(lead)
+        lead.refresh_from_db()
+        return lead.last_activity_at > past
+
+    assert touched(lambda lead: add_note(lead, "Called", by=member.user))
+    assert touched(lambda lead: assign_lead(lead, member.user, by=None))
+    assert touched(lambda lead: run_for(lead, done=2))
+
+
+# --- Counts and queries ----------------------------------------------------------------
+
+
+def test_what_waits_for_a_person_is_counted_no_further_than_needed(organization: Organization) -> None:
+    for _ in range(4):
+        LeadFactory(organization=organization, status=LeadStatus.REVIEW)
+    with CaptureQueriesContext(connection) as queries:
+        assert count_up_to(organization, LeadFilter(status="review"), most=3) == 3
+    assert "LIMIT 3" in queries.captured_queries[0]["sql"]
+
+
+def test_three_hundred_leads_cost_the_queries_of_three(
+    viewer: Membership, member: Membership, signed_in: SignIn
+) -> None:
+    client = signed_in(viewer)
+
+    def queries(address: str) -> list[str]:
+        with CaptureQueriesContext(connection) as captured:
+            assert client.get(address).status_code == 200
+        return [query["sql"] for query in captured.captured_queries]
+
+    addresses = ("/o/acme/leads/", "/o/acme/leads/?q=gears&assigned=nobody", "/o/acme/leads/?sort=activity&days=30")
+    for _ in range(3):
+        LeadFactory(organization=viewer.organization, assigned_to=member.user)
+    few = [len(queries(address)) for address in addresses]
+    Lead.objects.bulk_create(
+        Lead(organization=viewer.organization, name="Gears", email="x@gears.test", message="x", source="form")
+        for _ in range(297)
+    )
+    many = [queries(address) for address in addresses]
+
+    assert [len(each) for each in many] == few
+    assert not any("OFFSET" in sql for each in many for sql in each)
+    counts = [sql for each in many for sql in each if "COUNT(" in sql and "leads_lead" in sql]
+    assert all("LIMIT 100" in sql for sql in counts)
+
+
+# --- The indexes -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "index"),
+    [
+        ({}, "lead_newest_first"),
+        ({"sort": "oldest"}, "lead_newest_first"),
+        ({"sort": "activity"}, "lead_by_activity"),
+        ({"status": "attention"}, "lead_by_status"),
+        ({"category": "SUPPORT"}, "lead_by_category"),
+        ({"assigned": "me"}, "lead_by_assignee"),
+        ({"source": "api"}, "lead_by_source"),
+        ({"q": "rareword"}, "lead_search"),
+    ],
+)
+def test_the_database_uses_the_index_that_is_there_for_it(
+    member: Membership, values: dict[str, str], index: str
+) -> None:
+    organization = member.organization
+    other = MembershipFactory().organization
+    now = timezone.now()
+
+    def rows(count: int, **fields: object) -> None:
+        Lead.objects.bulk_create(
+            Lead(
+                organization=organization if number % 4 else other,
+                name=f"Ann {number}",
+                email=f"ann{number}@gears.test",
+                created_at=now - timedelta(minutes=number),
+                **{
+                    "source": "form",
+                    "status": "closed",
+                    "category": "QUALIFIED",
+                    "message": "We need licences.",
+                }
+                | fields,
+            )
+            for number in range(count)
+        )
+
+    rows(4000)
+    rows(40, source="api")
+    rows(40, status="attention")
+    rows(40, category="SUPPORT")
+    # Enough of them for their order to matter: a few are sorted by hand.
+    rows(800, assigned_to=member.user)
+    rows(4, message="A rareword.")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE leads_lead")
+    leads = leads_of(organization, LeadFilter.from_values(values), me=member.user)
+    plan = leads.defer("search").order_by(*ORDERS[Sort(values.get("sort", "newest"))])[:26].explain()
+
+    assert index in plan, plan
+    assert "Seq Scan on leads_lead" not in plan, plan
