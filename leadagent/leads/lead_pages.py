@@ -9,7 +9,8 @@ from uuid import UUID
 from django.db.models import Q
 
 from leadagent.leads.lead_filter import ORDERS, LeadFilter, Sort, leads_of
-from leadagent.leads.models import Lead
+from leadagent.leads.models import Lead, LeadNote
+from leadagent.leads.notes import notes_of
 from leadagent.tenants.models import Organization, User
 
 PAGE = 25
@@ -55,14 +56,25 @@ def count_up_to(organization: Organization, wanted: LeadFilter, *, me: User | No
     return leads_of(organization, wanted, me=me)[:most].count()
 
 
+def note_page(lead: Lead, *, cursor: str = "", limit: int) -> tuple[list[LeadNote], str]:
+    """One page of the lead's notes, newest first, after `cursor`, and the next page's; raises `BadCursor`."""
+    notes = notes_of(lead)
+    if cursor:
+        moment, pk = _parse(Sort.NEWEST, cursor)
+        notes = notes.filter(created_at__lte=moment).filter(Q(created_at__lt=moment) | Q(pk__lt=pk))
+    found = list(notes[: limit + 1])
+    has_more, found = len(found) > limit, found[:limit]
+    return found, _cursor_after(found[-1], Sort.NEWEST) if has_more else ""
+
+
 def _column(sort: Sort) -> str:
     return "last_activity_at" if sort == Sort.ACTIVITY else "created_at"
 
 
-def _cursor_after(lead: Lead, sort: Sort) -> str:
+def _cursor_after(row: Lead | LeadNote, sort: Sort) -> str:
     # Z for UTC: the plus sign of +00:00 would be a space in an address.
-    moment = getattr(lead, _column(sort)).astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return f"{sort.value}_{moment}_{lead.pk}"
+    moment = getattr(row, _column(sort)).astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return f"{sort.value}_{moment}_{row.pk}"
 
 
 def _parse(sort: Sort, cursor: str) -> tuple[datetime, UUID]:

@@ -60,8 +60,8 @@ class BearerToken(HttpBearer):
 
 
 def require_scope(token: ApiToken, scope: Scope, *, request: HttpRequest) -> None:
-    """Raise 403 unless the token holds `scope`."""
-    if scope.value not in token.scopes:
+    """Raise 403 unless the token holds `scope`, or one that includes it."""
+    if not any(Scope(held).includes(scope) for held in token.scopes):
         note_refusal(request, token.organization, has=", ".join(token.scopes), needed=scope.value)
         raise ApiError(403, "missing_scope", f"This API token lacks the scope {scope.value}.")
 

@@ -185,7 +185,12 @@ class Scope(models.TextChoices):
     CONFIG_READ = "config:read", "Read the AI configuration"
     CONFIG_WRITE = "config:write", "Change the AI configuration"
     USAGE_READ = "usage:read", "Read usage and costs"
-    LEADS_WRITE = "leads:write", "Hand in and read leads"
+    LEADS_READ = "leads:read", "Read leads and their notes"
+    LEADS_WRITE = "leads:write", "Hand in, read and change leads"
+
+    def includes(self, needed: Scope) -> bool:
+        """Whether a token with this scope may do what `needed` may: who writes leads has always read them too."""
+        return self == needed or (self == Scope.LEADS_WRITE and needed == Scope.LEADS_READ)
 
 
 class ApiToken(models.Model):

@@ -42,7 +42,7 @@ CASES = {
     "search: a common word (half of all)": "q={common}",
     "search: two words": "q={common}+{uncommon}",
     "search: beginning of an address": "q=person4242@",
-    "search: one letter": "q=a",
+    "search: one letter": "q=b",
     "search: nothing found": "q=nosuchword",
     "search: a common word, closed, by activity": "q={common}&status=closed&sort=activity",
 }
