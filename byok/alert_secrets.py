@@ -1,12 +1,13 @@
-"""Secrets of alert channels on the key ring: sealed as keys are, for their own purpose, and re-wrapped with them."""
+"""Secrets of alert channels and webhooks on the key ring: sealed as keys are, and sealed anew with them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import cast
 from uuid import UUID
 
 from byok.encryption import KeyBinding, KeyUnreadable, decrypt_api_key, encrypt_api_key, envelope_head, reseal_api_key
-from usage.alerting.sealing import SecretUnreadable
-from usage.models import AlertSecret
+from usage.alerting.sealing import SealedRow, SecretUnreadable, sealed_tables
 
 
 def _binding(organization_id: int, row_id: UUID) -> KeyBinding:
@@ -32,11 +33,13 @@ def rewrap_alert_secrets() -> tuple[int, int]:
     Row by row and only where it is still as it was read. Safe to stop and to run beside itself.
     """
     done = failed = 0
-    for row in AlertSecret.objects.exclude(sealed__startswith=envelope_head()).order_by("pk"):
-        try:
-            resealed = reseal_api_key(row.sealed, binding=_binding(row.organization_id, row.pk))
-        except KeyUnreadable:
-            failed += 1
-            continue
-        done += AlertSecret.objects.filter(pk=row.pk, sealed=row.sealed).update(sealed=resealed.sealed_key)
+    for table in sealed_tables():
+        rows = table._default_manager
+        for row in cast("Iterable[SealedRow]", rows.exclude(sealed__startswith=envelope_head()).order_by("pk")):
+            try:
+                resealed = reseal_api_key(row.sealed, binding=_binding(row.organization_id, row.pk))
+            except KeyUnreadable:
+                failed += 1
+                continue
+            done += rows.filter(pk=row.pk, sealed=row.sealed).update(sealed=resealed.sealed_key)
     return done, failed

@@ -7,6 +7,9 @@ class UsageConfig(AppConfig):
 
     def ready(self) -> None:
         from usage import tasks
+        from usage.alerting.sealing import add_sealed_table
+        from usage.models import AlertSecret
         from usage.recording import nudges
 
         nudges.send_by(tasks.drain_inbox.delay)
+        add_sealed_table(AlertSecret)

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
-from leadagent.leads.models import Lead, LeadSource
+from leadagent.leads.models import Lead, LeadEvent, LeadSource
+from leadagent.leads.outcome_events import note_outcome
 from leadagent.leads.workflow import create_run
 from leadagent.tenants import audit
 from leadagent.tenants.models import Organization, User
@@ -41,6 +42,7 @@ def take_in(
                 organization=organization, source=source, idempotency_key=idempotency_key, **values
             )
             run = create_run(lead, by=by)
+            note_outcome(lead, LeadEvent.CREATED, key=lead.pk)
             if source != LeadSource.FORM:
                 audit.record(
                     "lead.created",

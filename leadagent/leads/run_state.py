@@ -10,7 +10,8 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from leadagent.leads.models import Lead, LeadStatus, Qualification, RunStatus, WorkflowRun
+from leadagent.leads.models import Category, Lead, LeadEvent, LeadStatus, Qualification, RunStatus, WorkflowRun
+from leadagent.leads.outcome_events import note_outcome
 from leadagent.tenants import audit
 
 
@@ -66,6 +67,8 @@ def set_lead(lead: Lead, status: LeadStatus) -> None:
     """Move the locked lead to `status`."""
     lead.status, lead.last_activity_at = status, timezone.now()
     lead.save(update_fields=["status", "last_activity_at"])
+    if status == LeadStatus.ATTENTION:
+        note_outcome(lead, LeadEvent.NEEDS_ATTENTION, key=f"{lead.pk}:{lead.last_activity_at.isoformat()}")
 
 
 def set_verdict(run: WorkflowRun, verdict: Qualification) -> None:
@@ -74,6 +77,8 @@ def set_verdict(run: WorkflowRun, verdict: Qualification) -> None:
     run.save(update_fields=["category", "reason", "confidence"])
     run.lead.category, run.lead.last_activity_at = verdict.category, timezone.now()
     run.lead.save(update_fields=["category", "last_activity_at"])
+    if verdict.category == Category.QUALIFIED:
+        note_outcome(run.lead, LeadEvent.QUALIFIED, key=run.pk)
 
 
 def note_platform_use(run: WorkflowRun, operation: str, code: str, now: datetime) -> None:

@@ -17,7 +17,16 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from leadagent.leads.mail_message import message_for
-from leadagent.leads.models import DeliveryKind, DeliveryReport, DraftStatus, EmailDraft, LeadStatus, RunStatus
+from leadagent.leads.models import (
+    DeliveryKind,
+    DeliveryReport,
+    DraftStatus,
+    EmailDraft,
+    LeadEvent,
+    LeadStatus,
+    RunStatus,
+)
+from leadagent.leads.outcome_events import note_outcome
 from leadagent.leads.refusals import Meaning, Refusal, refusal_of
 from leadagent.leads.run_state import lock_run, set_lead, set_run
 
@@ -109,6 +118,7 @@ def _record_sent(draft: EmailDraft) -> None:
         if run is not None:
             set_run(run, RunStatus.DONE, now)
             set_lead(run.lead, LeadStatus.ANSWERED)
+            note_outcome(run.lead, LeadEvent.ANSWERED, key=draft.pk)
 
 
 def _record_refusal(draft: EmailDraft, refusal: Refusal) -> None:

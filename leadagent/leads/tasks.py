@@ -18,7 +18,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from leadagent.leads import rewriting, sending, workflow
+from leadagent.leads import rewriting, sending, webhooks, workflow
 from leadagent.leads.knowledge import indexing, reembedding, uploads
 from leadagent.leads.leases import claim_step
 from leadagent.tenants.models import Organization
@@ -41,6 +41,7 @@ def advance_run(run_id: str) -> None:
     pause = perform_step(claim)
     # The step's calls should be on the usage page at once, not at the next beat.
     _tell(drain_inbox)
+    _tell(deliver_webhooks)
     if pause is not None:
         nudge_run(claim.run_id, after=pause)
 
@@ -49,6 +50,7 @@ def advance_run(run_id: str) -> None:
 def send_email(draft_id: str) -> None:
     """Hand an approved email to the mail server, unless another worker does."""
     sending.send_draft(UUID(draft_id))
+    _tell(deliver_webhooks)
 
 
 @shared_task(name="leadagent.leads.tasks.rewrite_email")
@@ -99,6 +101,12 @@ def reembed_knowledge(organization_id: int) -> None:
     # Documents that waited for the new model.
     for document_id in indexing.wake_waiting_documents(organization_id):
         _tell(index_document, document_id)
+
+
+@shared_task(name="leadagent.leads.tasks.deliver_webhooks")
+def deliver_webhooks() -> None:
+    """Tell the addresses that want to know what came of leads, and try again what was not taken."""
+    webhooks.deliver_due()
 
 
 @shared_task(name="leadagent.leads.tasks.sweep_runs")

@@ -16,6 +16,7 @@ from leadagent.leads.views import (
     runs,
     uploads,
     voice,
+    webhooks,
 )
 
 app_name = "leads"
@@ -34,6 +35,11 @@ urlpatterns = [
     path("o/<slug:org>/notes/<uuid:note_id>/", notes.edit, name="note_edit"),
     path("o/<slug:org>/notes/<uuid:note_id>/delete/", notes.delete, name="note_delete"),
     path("o/<slug:org>/leads/<uuid:lead_id>/run/", runs.start, name="run_start"),
+    path("o/<slug:org>/settings/webhooks/", webhooks.webhooks, name="webhooks"),
+    path("o/<slug:org>/settings/webhooks/<uuid:webhook_id>/", webhooks.webhook, name="webhook"),
+    path("o/<slug:org>/settings/webhooks/<uuid:webhook_id>/test/", webhooks.test, name="webhook_test"),
+    path("o/<slug:org>/settings/webhooks/<uuid:webhook_id>/secret/", webhooks.new_secret, name="webhook_secret"),
+    path("o/<slug:org>/settings/webhooks/<uuid:webhook_id>/delete/", webhooks.delete, name="webhook_delete"),
     path("o/<slug:org>/runs/<uuid:run_id>/resume/", runs.resume, name="run_resume"),
     path("o/<slug:org>/runs/<uuid:run_id>/fallback/", runs.fallback, name="run_fallback"),
     path("o/<slug:org>/runs/<uuid:run_id>/cancel/", runs.cancel, name="run_cancel"),

@@ -25,7 +25,11 @@ GROUPS = (
         ("ai_config", "credential", "connection", "key", "encryption", "fallback", "price"),
     ),
     Group("spending", "Budgets and alerts", ("budget", "alert")),
-    Group("leads", "Leads, emails and knowledge", ("lead", "run", "email", "document", "prompt", "voice", "knowledge")),
+    Group(
+        "leads",
+        "Leads, emails and knowledge",
+        ("lead", "run", "email", "document", "prompt", "voice", "knowledge", "webhook"),
+    ),
     Group("support", "Support staff", ("support",)),
     Group("exports", "Downloads", ("audit", "usage", "export")),
 )
@@ -114,6 +118,10 @@ LABELS = {
     "usage.month_dropped": "Single calls of a month were deleted, their time being over",
     "usage.repaired": "Costs of lost answers were asked from the provider",
     "voice.saved": "Saved the voice of the emails",
+    "webhook.added": "Added a webhook for leads",
+    "webhook.changed": "Changed a webhook for leads",
+    "webhook.deleted": "Deleted a webhook for leads",
+    "webhook.secret_renewed": "Made a new secret for a webhook for leads",
 }
 
 

@@ -38,8 +38,10 @@ from leadagent.leads.models import (
     Step,
     Upload,
     Voice,
+    WebhookDelivery,
     WorkflowRun,
 )
+from leadagent.leads.webhooks import add_webhook
 from leadagent.leads.workflow import STEPS
 from leadagent.tenants import audit
 from leadagent.tenants.membership import invite
@@ -224,6 +226,11 @@ def _leads(tenant: HostileTenant, payload: str) -> None:
     index = KnowledgeIndex.objects.create(organization=organization, state="paused")
     # What is asked of a provider, and of which, is no text that a page shows.
     tenant.poison(index, payload, provider="openrouter", next_provider="openrouter")
+    webhook, _ = add_webhook(organization, url="https://x.test/", events=["lead.created"], by=tenant.admin)
+    told = WebhookDelivery.objects.create(webhook=webhook, lead=lead, event="x", key="x", payload={"type": payload})
+    tenant.poison(told, payload)
+    tenant.poison(webhook, payload)
+    tenant.ids["webhook_id"] = webhook.pk
     tenant.ids |= {"lead_id": lead.pk, "run_id": run.pk, "draft_id": draft.pk, "document_id": document.pk}
     _voice_and_prompts(tenant, payload)
     # A second lead whose run stopped shows the sentences of failures.

@@ -17,6 +17,7 @@ from leadagent.leads.intake import take_in
 from leadagent.leads.models import Document, EmailDraft, LeadSource, StepName, Upload, WorkflowRun
 from leadagent.leads.notes import add_note
 from leadagent.leads.prompts import save_prompt
+from leadagent.leads.webhooks import add_webhook
 from leadagent.tenants.membership import invite
 from leadagent.tenants.models import ApiToken, Organization, Role
 from tests.byok.catalog_rows import add_model
@@ -67,6 +68,13 @@ def _note(organization: Organization) -> dict[str, Any]:
 def _upload(organization: Organization) -> dict[str, Any]:
     row = Upload.objects.create(organization=organization, name="prices.pdf", size=1, status="failed")
     return {"upload_id": row.pk}
+
+
+def _webhook(organization: Organization) -> dict[str, Any]:
+    made, _ = add_webhook(
+        organization, url="https://hooks.example.com/leads", events=["lead.created"], by=UserFactory()
+    )
+    return {"webhook_id": made.pk}
 
 
 def _document(organization: Organization) -> dict[str, Any]:
@@ -160,6 +168,10 @@ ROUTE_KWARGS: dict[str, MakeRow] = {
     "leads:note_add": _lead,
     "leads:note_edit": _note,
     "leads:note_delete": _note,
+    "leads:webhook": _webhook,
+    "leads:webhook_test": _webhook,
+    "leads:webhook_secret": _webhook,
+    "leads:webhook_delete": _webhook,
     "leads:run_start": _lead,
     "leads:run_resume": _run_id,
     "leads:run_fallback": _run_id,

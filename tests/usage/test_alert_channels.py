@@ -43,7 +43,7 @@ class Wire:
 @pytest.fixture
 def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
     made = Wire()
-    monkeypatch.setattr("usage.alerting.channels.egress.post", made.post)
+    monkeypatch.setattr("leadagent.egress.post", made.post)
     return made
 
 

@@ -15,7 +15,6 @@ from leadagent.tenants.models import Organization, Role
 from tests.factories import MembershipFactory, OrganizationFactory
 from tests.usage.factories import finished, store
 from usage.alerting.alerts import (
-    MAX_ATTEMPTS,
     CostAlertChoice,
     cost_alert_of,
     deliver_waiting,
@@ -23,7 +22,7 @@ from usage.alerting.alerts import (
     save_cost_alert,
     send_due_alerts,
 )
-from usage.alerting.channels import NotDelivered
+from usage.alerting.delivering import MAX_ATTEMPTS, NotDelivered
 from usage.ledger.partitions import ensure_partitions
 from usage.models import AlertDelivery, AlertSent, AlertSettings, BudgetMonth, UsageDaily
 from usage.spending.budgets import BudgetChoice, save_budgets

@@ -41,7 +41,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         posted.append(url)
         return Answer(200 if "slack" in url else 500, b"")
 
-    monkeypatch.setattr("usage.alerting.channels.egress.post", post)
+    monkeypatch.setattr("leadagent.egress.post", post)
     return posted
 
 

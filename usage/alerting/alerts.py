@@ -9,23 +9,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 
 from django.db import transaction
 from django.utils import timezone
 
 from leadagent.tenants.models import Organization
-from usage.alerting.channels import NotDelivered, channels_of, deliver
+from usage.alerting.channels import channels_of, deliver
+from usage.alerting.delivering import attempt
 from usage.alerting.rules import Finding, findings
 from usage.analytics import current_month
 from usage.models import AlertChannel, AlertDelivery, AlertSent, CostAlert, DeliveryState
 
 logger = logging.getLogger(__name__)
-
-MAX_ATTEMPTS = 8
-# How long a claimed delivery is left alone: longer than any channel may take.
-_CLAIM = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,24 +132,7 @@ def _raise(finding: Finding) -> None:
 
 
 def _try(delivery: AlertDelivery) -> bool:
-    now = timezone.now()
-    mine = AlertDelivery.objects.filter(
-        pk=delivery.pk, state=DeliveryState.WAITING, attempts=delivery.attempts, next_try_at=delivery.next_try_at
-    ).update(attempts=delivery.attempts + 1, next_try_at=now + _CLAIM)
-    if not mine:
+    if not attempt(delivery, lambda: deliver(delivery)):
         return False
-    delivery.attempts += 1
-    try:
-        deliver(delivery)
-    except NotDelivered as reason:
-        logger.warning("alert delivery %s was not taken: %s", delivery.pk, reason)
-        delivery.problem = str(reason)[:200]
-        is_last = delivery.attempts >= MAX_ATTEMPTS
-        delivery.state = DeliveryState.FAILED if is_last else DeliveryState.WAITING
-        delivery.next_try_at = now + timedelta(minutes=2 ** (delivery.attempts - 1))
-        delivery.save(update_fields=["problem", "state", "next_try_at"])
-        return False
-    delivery.state, delivery.sent_at, delivery.problem = DeliveryState.SENT, timezone.now(), ""
-    delivery.save(update_fields=["state", "sent_at", "problem"])
     AlertSent.objects.filter(pk=delivery.alert_id, sent_at=None).update(sent_at=delivery.sent_at)
     return True

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
-import time
 from smtplib import SMTPException
 from urllib.parse import urlsplit
 
@@ -14,14 +11,11 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from leadagent import egress
 from leadagent.tenants.models import Organization, Role, User
+from usage.alerting.delivering import NotDelivered
 from usage.alerting.sealing import SecretUnreadable, sealer
+from usage.alerting.signed_posts import post_json, post_signed
 from usage.models import AlertChannel, AlertDelivery, AlertSecret, AlertSent, AlertSettings, CostAlert
-
-
-class NotDelivered(Exception):
-    """The channel did not take it."""
 
 
 def channels_of(organization: Organization) -> list[AlertChannel]:
@@ -73,11 +67,6 @@ def webhook_body(alert: AlertSent, delivery_id: str) -> bytes:
     return json.dumps(payload).encode()
 
 
-def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """HMAC-SHA256 over `<timestamp>.<body>` in hex, as the header says it."""
-    return "v1=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-
-
 def _email(delivery: AlertDelivery) -> None:
     alert = delivery.alert
     addresses = _addresses(alert.organization)
@@ -116,30 +105,14 @@ def _slack(delivery: AlertDelivery) -> None:
         part.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") for part in (alert.title, alert.text)
     )
     body = json.dumps({"text": f"*{title}*\n{text}\n{context_of(alert)['usage_url']}"}).encode()
-    _post(_secret(alert.organization, AlertChannel.SLACK), body, {})
+    post_json(_secret(alert.organization, AlertChannel.SLACK), body, {})
 
 
 def _webhook(delivery: AlertDelivery) -> None:
-    alert = delivery.alert
-    secret = _secret(alert.organization, AlertChannel.WEBHOOK)
-    body = webhook_body(alert, str(delivery.pk))
-    timestamp = str(int(time.time()))
-    headers = {
-        "X-LeadAgent-Delivery": str(delivery.pk),
-        "X-LeadAgent-Timestamp": timestamp,
-        "X-LeadAgent-Signature": signature(secret, timestamp, body),
-    }
-    _post(_webhook_url(alert.organization), body, headers)
-
-
-def _post(url: str, body: bytes, headers: dict[str, str]) -> None:
-    headers = {"Content-Type": "application/json", "User-Agent": "LeadAgent-Alerts", **headers}
-    try:
-        answer = egress.post(url, body, headers)
-    except (egress.EgressRefused, egress.EgressFailed) as error:
-        raise NotDelivered(str(error)) from None
-    if not 200 <= answer.status < 300:
-        raise NotDelivered(f"it answered with status {answer.status}")
+    organization = delivery.alert.organization
+    body = webhook_body(delivery.alert, str(delivery.pk))
+    secret = _secret(organization, AlertChannel.WEBHOOK)
+    post_signed(_webhook_url(organization), body, secret=secret, delivery_id=delivery.pk)
 
 
 def _secret(organization: Organization, channel: AlertChannel) -> str:

@@ -1,9 +1,11 @@
-"""How secrets of alert channels are sealed. The key ring stands a floor above and registers itself here at start."""
+"""How secrets of alerts and webhooks are sealed. The key ring stands a floor above and registers itself at start."""
 
 from __future__ import annotations
 
 from typing import Protocol
 from uuid import UUID
+
+from django.db import models
 
 
 class Sealer(Protocol):
@@ -20,7 +22,16 @@ class SecretUnreadable(Exception):
     """The sealed text does not open: its secret is gone, or it was moved."""
 
 
+class SealedRow(Protocol):
+    """A row with such a secret, in a table with these columns."""
+
+    pk: UUID
+    organization_id: int
+    sealed: str
+
+
 _registered: list[Sealer] = []
+_tables: list[type[models.Model]] = []
 
 
 def register(sealer: Sealer) -> None:
@@ -30,3 +41,13 @@ def register(sealer: Sealer) -> None:
 
 def sealer() -> Sealer:
     return _registered[0]
+
+
+def add_sealed_table(model: type[models.Model]) -> None:
+    """Called once for each table of `SealedRow`s, so that its secrets are sealed anew with the others."""
+    if model not in _tables:
+        _tables.append(model)
+
+
+def sealed_tables() -> tuple[type[models.Model], ...]:
+    return tuple(_tables)

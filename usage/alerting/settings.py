@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -13,9 +12,8 @@ from leadagent.tenants import audit
 from leadagent.tenants.models import Organization, User
 from usage.alerting.alerts import CostAlertChoice, cost_alert_of, save_cost_alert
 from usage.alerting.sealing import sealer
+from usage.alerting.signed_posts import new_secret
 from usage.models import AlertChannel, AlertSecret, AlertSettings
-
-_WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105  # nosec B105  # says what follows, is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ def renew_webhook_secret(
 
 
 def _make_webhook_secret(organization: Organization) -> str:
-    text = _WEBHOOK_SECRET_PREFIX + secrets.token_urlsafe(32)
+    text = new_secret()
     _seal(organization, AlertChannel.WEBHOOK, text)
     return text
 

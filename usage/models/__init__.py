@@ -7,11 +7,11 @@ from usage.models.alerts import (
     AlertSent,
     AlertSettings,
     CostAlert,
-    DeliveryState,
 )
 from usage.models.budgets import Budget, BudgetMonth, CallRate
 from usage.models.calls import COST_DECIMALS, COST_DIGITS, AIUsage, KeyOwner, TokenCounts, UsageState
 from usage.models.daily import UsageDaily
+from usage.models.deliveries import Delivery, DeliveryState
 from usage.models.exports import ExportState, UsageExport
 from usage.models.free_tier import FreeTierMonth
 from usage.models.inbox import DeadLetter, DeadLetterKind, DroppedMonth, InboxKind, UnsettledCall, UsageInbox
@@ -31,6 +31,7 @@ __all__ = [
     "CostAlert",
     "DeadLetter",
     "DeadLetterKind",
+    "Delivery",
     "DeliveryState",
     "DroppedMonth",
     "ExportState",

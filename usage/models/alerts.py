@@ -9,18 +9,13 @@ from django.utils import timezone
 
 from leadagent.tenants.models import Organization
 from usage.models.calls import COST_DECIMALS, COST_DIGITS
+from usage.models.deliveries import Delivery
 
 
 class AlertChannel(models.TextChoices):
     EMAIL = "email", "Email"
     SLACK = "slack", "Slack"
     WEBHOOK = "webhook", "Webhook"
-
-
-class DeliveryState(models.TextChoices):
-    WAITING = "waiting", "Waiting"
-    SENT = "sent", "Sent"
-    FAILED = "failed", "Not delivered"
 
 
 class CostAlert(models.Model):
@@ -93,17 +88,12 @@ class AlertSent(models.Model):
         return f"{self.organization_id} {self.month:%Y-%m} {self.key}"
 
 
-class AlertDelivery(models.Model):
+class AlertDelivery(Delivery):
     """One alert on one channel. Its id is what a receiver tells repeats apart by."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     alert = models.ForeignKey(AlertSent, on_delete=models.CASCADE, related_name="deliveries")
     channel = models.CharField(max_length=10, choices=AlertChannel.choices)
-    state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    next_try_at = models.DateTimeField(default=timezone.now)
-    sent_at = models.DateTimeField(null=True, blank=True)
-    problem = models.CharField(max_length=200, blank=True)
 
     class Meta:
         verbose_name_plural = "alert deliveries"

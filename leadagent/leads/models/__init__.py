@@ -18,6 +18,7 @@ from leadagent.leads.models.note import LeadNote
 from leadagent.leads.models.prompt import PromptChoice, PromptVersion
 from leadagent.leads.models.revision import DraftRevision, DraftRewrite, RevisionKind, RewriteStatus
 from leadagent.leads.models.voice import Language, Tone, Voice
+from leadagent.leads.models.webhook import LeadEvent, LeadWebhook, WebhookDelivery
 from leadagent.leads.models.workflow import (
     ACTIVE,
     OPEN,
@@ -47,9 +48,11 @@ __all__ = [
     "KnowledgeIndex",
     "Language",
     "Lead",
+    "LeadEvent",
     "LeadNote",
     "LeadSource",
     "LeadStatus",
+    "LeadWebhook",
     "PromptChoice",
     "PromptVersion",
     "Qualification",
@@ -64,5 +67,6 @@ __all__ = [
     "Upload",
     "UploadStatus",
     "Voice",
+    "WebhookDelivery",
     "WorkflowRun",
 ]

@@ -1,0 +1,28 @@
+"""The form of a webhook."""
+
+from django import forms
+
+from leadagent import egress
+from leadagent.leads.models import LeadEvent
+
+
+class WebhookForm(forms.Form):
+    """An address on the public internet, and what it is told."""
+
+    url = forms.CharField(
+        label="Address",
+        max_length=500,
+        help_text="https on the public internet. It must answer with a status of 2xx within ten seconds.",
+        widget=forms.URLInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    events = forms.MultipleChoiceField(
+        label="Tell it when", choices=LeadEvent.choices, widget=forms.CheckboxSelectMultiple
+    )
+
+    def clean_url(self) -> str:
+        url = str(self.cleaned_data["url"])
+        try:
+            egress.check_url(url)
+        except egress.EgressRefused as refused:
+            raise forms.ValidationError(str(refused)) from None
+        return url
