@@ -34,7 +34,7 @@ def test_nothing_is_done_before_it_is_confirmed(member: Membership, signed_in: S
     for act in ("assign", "run", "close"):
         form = {"lead": [str(lead.pk) for lead in leads], "act": act, "to": "me", "back": "status=new"}
         page = client.post(TICKED, form).content.decode()
-        assert "3 leads?" in page
+        assert "3 leads" in page
         assert all(lead.name in page for lead in leads)
         assert 'href="/o/acme/leads/?status=new"' in page
     for lead in leads:

@@ -53,7 +53,7 @@ def bulk(request: HtmxHttpRequest) -> HttpResponse:
         return _back(request)
     leads = _leads(request, ids)
     try:
-        act = _act(request)
+        act = _act(request, _number(len(leads)))
     except NotAssignable as problem:
         messages.warning(request, str(problem))
         return _back(request)
@@ -67,13 +67,13 @@ def bulk(request: HtmxHttpRequest) -> HttpResponse:
     return _back(request)
 
 
-def _act(request: HtmxHttpRequest) -> _Act:
+def _act(request: HtmxHttpRequest, count: str) -> _Act:
     match request.POST.get("act"):
         case "assign":
             to = chosen_person(request)
             name = to.display_name if to else "nobody"
             return _Act(
-                f"Assign to {name}",
+                f"Assign {count} to {name}",
                 f"They are then looked after by {name}." if to else "Nobody looks after them then.",
                 f"Assign to {name}",
                 f"assigned to {name}",
@@ -81,7 +81,7 @@ def _act(request: HtmxHttpRequest) -> _Act:
             )
         case "run":
             return _Act(
-                "Start the research",
+                f"Start the research for {count}",
                 "Each is researched, qualified and answered with a draft. Every run makes AI calls, which cost what "
                 "your models cost. Leads with a run under way, or a reply that waits for approval, are left out.",
                 "Start",
@@ -90,7 +90,7 @@ def _act(request: HtmxHttpRequest) -> _Act:
             )
         case "close":
             return _Act(
-                "Close",
+                f"Close {count}",
                 "A reply that waits for approval is discarded and never sent, a paused run ends. They can be opened "
                 "again.",
                 "Close",
@@ -137,7 +137,6 @@ def _leads(request: HtmxHttpRequest, ids: list[str]) -> list[Lead]:
 def _ask(request: HtmxHttpRequest, act: _Act, leads: list[Lead]) -> HttpResponse:
     context: dict[str, Any] = {
         "act": act,
-        "title": f"{act.title}: {_number(len(leads))}?",
         "leads": leads,
         "fields": {name: request.POST.get(name, "") for name in ("act", "to", "back")},
         "bulk_url": reverse("leads:bulk", args=[request.organization.slug]),
