@@ -46,10 +46,10 @@ _LOOKS = {
 def webhooks(request: HtmxHttpRequest) -> HttpResponse:
     """The addresses, and adding one. The answer to that is the only place that shows its secret."""
     form = WebhookForm(request.POST if request.method == "POST" else None)
-    secret = ""
+    made = ""
     if request.method == "POST" and form.is_valid():
         try:
-            _, secret = add_webhook(request.organization, **form.cleaned_data, by=request.user, request=request)
+            _, made = add_webhook(request.organization, **form.cleaned_data, by=request.user, request=request)
             form = WebhookForm()
         except TooMany as problem:
             form.add_error(None, str(problem))
@@ -58,7 +58,7 @@ def webhooks(request: HtmxHttpRequest) -> HttpResponse:
         "rows": rows,
         "form": form if len(rows) < MOST else None,
         "most": MOST,
-        "secret": secret,
+        "secret": made,
         "example": _example(request),
     }
     return render(request, "leads/webhooks.html", context, status=422 if form.errors else 200)
