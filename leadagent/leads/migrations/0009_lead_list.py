@@ -32,7 +32,7 @@ def _index(name: str, *fields: str) -> migrations.AddIndex:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("leads", "0006_draft_history"),
+        ("leads", "0008_uploads"),
         ("tenants", "0005_plain_names"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('leads', '0007_lead_list'),
+        ('leads', '0009_lead_list'),
         ('tenants', '0006_leads_read_scope'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
