@@ -254,7 +254,7 @@ def _address(match: re.Match[str]) -> Mention | None:
 # --- Names -----------------------------------------------------------------------------------
 
 _ANY_WORD = re.compile(r"[^\W_]+(?:[&'’.\-][^\W_]+)*")
-_SENTENCE_END = re.compile(r"[.!?:;…»”\"]\s*$|\n\s*$|^\s*$|(?:[-•*]|\d[.)])\s*$")
+_SENTENCE_END = re.compile(r"[.!?:;…»”\"(\[“„«]\s*$|\n\s*$|^\s*$|(?:[-•*]|\d[.)])\s*$")
 # Above this share of capitals inside sentences a language writes nouns so, and a capital says nothing.
 _NOUNS_ARE_CAPITAL = 0.2
 

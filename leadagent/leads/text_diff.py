@@ -36,11 +36,17 @@ def _words(gone: str, came: str) -> Iterator[Piece]:
     if not old or not new or max(len(old), len(new)) > _MOST_WORDS:
         yield from _changed(gone, came)
         return
+    left, came_in = "", ""
     for tag, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if tag == "equal":
-            yield Piece("same", "".join(old[i:j]))
+        before, after = "".join(old[i:j]), "".join(new[k:m])
+        # Spaces between changed words belong to the change: phrases read better than single words.
+        if tag == "equal" and not (before.isspace() and "\n" not in before and (left or came_in)):
+            yield from _changed(left, came_in)
+            yield Piece("same", before)
+            left, came_in = "", ""
         else:
-            yield from _changed("".join(old[i:j]), "".join(new[k:m]))
+            left, came_in = left + before, came_in + after
+    yield from _changed(left, came_in)
 
 
 def _changed(gone: str, came: str) -> Iterator[Piece]:

@@ -53,6 +53,7 @@ urlpatterns = [
     path("o/<slug:org>/drafts/<uuid:draft_id>/history/", drafts.history, name="draft_history"),
     path("o/<slug:org>/drafts/<uuid:draft_id>/discard/", drafts.discard, name="draft_discard"),
     path("o/<slug:org>/settings/emails/", voice.voice, name="voice"),
+    path("o/<slug:org>/settings/emails/test/", voice.test_mail, name="voice_test"),
     path("o/<slug:org>/settings/prompts/<slug:operation>/", prompts.prompt, name="prompt"),
     path("o/<slug:org>/settings/prompts/<slug:operation>/choose/", prompts.choose, name="prompt_choose"),
     path("o/<slug:org>/settings/prompts/<slug:operation>/<int:number>/", prompts.version, name="prompt_version"),

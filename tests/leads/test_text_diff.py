@@ -32,3 +32,9 @@ def test_a_hostile_length_takes_no_time() -> None:
     compare("a b " * 5000, "b a " * 5000)
     compare("a\n" * 9000, "b\n" * 9000)
     assert time.monotonic() - began < 2
+
+
+def test_changed_words_side_by_side_are_one_phrase() -> None:
+    assert compare("I say good bye now", "I say fare well now") == [
+        Piece("same", "I say "), Piece("gone", "good bye"), Piece("new", "fare well"), Piece("same", " now"),
+    ]  # fmt: skip

@@ -1,11 +1,15 @@
 """The organisation's voice: saved by admins, read by members, never over someone else's words."""
 
+import smtplib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from leadagent.leads.models import Voice
 from leadagent.leads.voice import VoiceConflict, save_voice, voice_of, with_signature
@@ -90,3 +94,37 @@ def test_the_signature_stands_once_and_word_for_word() -> None:
     assert once == "Dear Ann,\n\nyes.\n\nJo\nAcme"
     assert with_signature(once, voice) == once
     assert with_signature("Hello", Voice()) == "Hello"
+
+
+def test_an_example_goes_to_the_admin_who_asks_and_to_nobody_else(
+    organization: Organization, admin: Membership, member: Membership, signed_in: SignIn
+) -> None:
+    save_voice(organization, VALUES, by=admin.user, version=0)
+    here = reverse("leads:voice_test", args=[organization.slug])
+    assert signed_in(member).post(here).status_code == 403
+    assert mail.outbox == []
+    assert signed_in(admin).post(here, {"to": "all@world.test"}).status_code == 302
+    [message] = mail.outbox
+    assert (message.recipients(), message.reply_to) == (["admin@acme.test"], ["sales@acme.test"])
+    assert message.from_email == "Acme Sales <leadagent@localhost>"
+    assert message.body.endswith("Jo Bloggs\nAcme")
+
+
+def test_a_mail_server_that_refuses_is_told(
+    organization: Organization, admin: Membership, signed_in: SignIn, settings: Settings
+) -> None:
+    settings.EMAIL_BACKEND = f"{__name__}.RefusingBackend"
+    page = signed_in(admin).post(reverse("leads:voice_test", args=["acme"]), follow=True).content.decode()
+    assert "did not take it (553 5.7.1 not your address)" in page
+
+
+def test_examples_are_few(organization: Organization, admin: Membership, signed_in: SignIn) -> None:
+    client = signed_in(admin)
+    for _ in range(12):
+        client.post(reverse("leads:voice_test", args=["acme"]))
+    assert len(mail.outbox) == 10
+
+
+class RefusingBackend(EmailBackend):
+    def send_messages(self, messages: Any) -> int:
+        raise smtplib.SMTPSenderRefused(553, b"5.7.1 not your address", "x")

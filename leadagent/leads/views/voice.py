@@ -10,17 +10,22 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from leadagent.http import HtmxHttpRequest
 from leadagent.leads.default_prompts import OPERATIONS
 from leadagent.leads.models import Language, Tone, Voice
 from leadagent.leads.prompts import prompt_in_force
+from leadagent.leads.rate_limit import is_too_often
+from leadagent.leads.sample_mail import send_test_mail
 from leadagent.leads.voice import FIELDS, VoiceConflict, save_voice, voice_of
 from leadagent.leads.voice_forms import VoiceForm
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.audit_refusals import note_refusal
 from leadagent.tenants.models import Role
+
+# Examples per organisation and hour.
+TESTS = 10
 
 
 @organization_view(Role.MEMBER)
@@ -43,6 +48,19 @@ def voice(request: HtmxHttpRequest) -> HttpResponse:
         again = VoiceForm(initial={**values, "version": conflict.current.version})
         return _page(request, form=again, theirs=conflict.current, status=409)
     messages.success(request, "The voice is saved. The next email is written with it.")
+    return redirect("leads:voice", request.organization.slug)
+
+
+@organization_view(Role.ADMIN)
+@require_POST
+def test_mail(request: HtmxHttpRequest) -> HttpResponse:
+    """Send an example to the admin's own address, as the mail server lets it go out."""
+    if is_too_often(f"test-mail:{request.organization.pk}", limit=TESTS, seconds=3600):
+        messages.warning(request, f"{TESTS} examples were sent within an hour. Try again later.")
+    elif problem := send_test_mail(request.organization, request.user.email):
+        messages.error(request, problem)
+    else:
+        messages.success(request, f"The mail server took an example to {request.user.email}.")
     return redirect("leads:voice", request.organization.slug)
 
 
