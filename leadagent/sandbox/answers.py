@@ -32,6 +32,8 @@ _SETTLED = re.compile(
     r"<(\w*qualification\w*)>(?:(?!</\1>).)*?\b(?P<category>QUALIFIED|UNQUALIFIED|SUPPORT|FOLLOW_UP)\b", re.DOTALL
 )
 _SIGN_AS = re.compile(r"\b[Ss]ign (?:it )?as ([^.\n]{1,80})")
+# What a person wants to be different about an email.
+_ASKED = re.compile(r"\bThey ask: (.{1,300})")
 _URL = re.compile(r"https?://[^\s<>()\[\]\"'`]+")
 
 
@@ -64,11 +66,16 @@ def _prose(prompt: Prompt, lead: Lead, verdict: Verdict) -> str:
         return texts.report(lead, prompt.tool_results)
     if _wants_email(prompt):
         wants_subject = re.search(r"\bsubject\b", prompt.text_of("system", "user"), re.IGNORECASE)
-        body = texts.email(lead, verdict)
+        body = _email(prompt, lead, verdict)
         return f"Subject: {texts.subject(lead)}\n\n{body}" if wants_subject else body
     if _REPORT_WANTED.search(_instructions(prompt)):
         return texts.report(lead, [])
     return texts.answer(lead)
+
+
+def _email(prompt: Prompt, lead: Lead, verdict: Verdict) -> str:
+    asked = _ASKED.search(prompt.text_of("system"))
+    return texts.email(lead, verdict, asked=asked[1].strip() if asked else "")
 
 
 def _wants_email(prompt: Prompt) -> bool:
@@ -159,7 +166,8 @@ class _Suggestions:
         summary = (
             f"Sandbox summary: {lead.name or 'A lead'} of {lead.company or 'an unknown company'} writes: {lead.topic}."
         )
-        prose = texts.email(lead, verdict) if _wants_email(self.prompt) else summary
+        email = _email(self.prompt, lead, verdict)
+        prose = email if _wants_email(self.prompt) else summary
         return {
             "qualified": verdict.category == "QUALIFIED",
             "category": verdict.category,
@@ -172,8 +180,8 @@ class _Suggestions:
             "rationale": verdict.reason,
             "explanation": verdict.reason,
             "subject": texts.subject(lead),
-            "body": texts.email(lead, verdict),
-            "draft": texts.email(lead, verdict),
+            "body": email,
+            "draft": email,
             "report": texts.report(lead, self.prompt.tool_results),
             "summary": summary,
             "text": prose,

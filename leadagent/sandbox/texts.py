@@ -33,8 +33,8 @@ def subject(lead: Lead) -> str:
     return f"Re: {lead.topic[0].upper()}{lead.topic[1:]}"
 
 
-def email(lead: Lead, verdict: Verdict) -> str:
-    """The body of a reply to the lead's message, fitting how the lead was judged."""
+def email(lead: Lead, verdict: Verdict, *, asked: str = "") -> str:
+    """The body of a reply to the lead's message, fitting how the lead was judged; it says what a person `asked` for."""
     middle = {
         "QUALIFIED": "I would be glad to show you how we can help"
         + (f" {lead.company}" if lead.company else "")
@@ -52,7 +52,11 @@ def email(lead: Lead, verdict: Verdict) -> str:
         f'Thank you for your message: "{lead.topic}".\n\n'
         f"{middle}\n\n"
         f"Best regards,\n{lead.seller or 'The team'}\n\n"
-        "(Drafted by the sandbox provider.)"
+        + (
+            f"(Rewritten by the sandbox provider, asked for: {asked})"
+            if asked
+            else "(Drafted by the sandbox provider.)"
+        )
     )
 
 

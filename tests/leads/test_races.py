@@ -7,15 +7,30 @@ from typing import Any, TypeVar
 import pytest
 from django.core import mail
 from django.db import connection, transaction
+from django.utils import timezone
 
 from leadagent.leads import tasks
 from leadagent.leads.knowledge import indexing
 from leadagent.leads.leases import Claim, claim_step
-from leadagent.leads.models import Chunk, DraftStatus, EmailDraft, Lead, RunStatus, Step, StepName, WorkflowRun
-from leadagent.leads.outreach import DraftConflict, approve_draft, discard_draft, edit_draft
-from leadagent.leads.sending import send_draft
+from leadagent.leads.models import (
+    Chunk,
+    DraftStatus,
+    EmailDraft,
+    Lead,
+    PromptVersion,
+    RunStatus,
+    Step,
+    StepName,
+    Voice,
+    WorkflowRun,
+)
+from leadagent.leads.outreach import DraftConflict, approve_draft, cancel_schedule, discard_draft, edit_draft
+from leadagent.leads.prompts import PromptConflict, save_prompt
+from leadagent.leads.rewriting import ask_for_rewrite, perform_rewrite
+from leadagent.leads.sending import send_draft, take_unsent_drafts
+from leadagent.leads.voice import VoiceConflict, save_voice
 from leadagent.leads.workflow import RunConflict, cancel_run, resume_run, start_run, take_due_runs
-from tests.factories import UserFactory
+from tests.factories import OrganizationFactory, UserFactory
 from tests.leads.conftest import FakeProvider, Nudges
 from tests.leads.factories import DocumentFactory, LeadFactory, draft_under_review, run_for
 
@@ -190,3 +205,76 @@ def test_work_is_announced_only_once_it_is_committed(nudges: Nudges) -> None:
         transaction.set_rollback(True)
     assert nudges.names == ["advance_run"]
     assert not Lead.objects.get(pk=other.pk).runs.exists()
+
+
+def _send_what_is_due() -> int:
+    return sum(send_draft(draft_id) for draft_id in take_unsent_drafts())
+
+
+def test_of_many_beats_one_sends_a_scheduled_email() -> None:
+    draft = draft_under_review()
+    approve_draft(draft, subject="S", body="B", by=UserFactory(), version=1, send_at=timezone.now())
+
+    ends = at_once(*[_send_what_is_due] * 6)
+
+    assert sorted(ends, key=str) == [0, 0, 0, 0, 0, 1]
+    assert len(mail.outbox) == 1
+
+
+def test_an_email_is_taken_back_or_sent_and_never_both() -> None:
+    for _ in range(5):
+        mail.outbox.clear()
+        draft, by = draft_under_review(), UserFactory()
+        approve_draft(draft, subject="S", body="B", by=by, version=1, send_at=timezone.now())
+        stored = EmailDraft.objects.get(pk=draft.pk)
+
+        taken_back, sent = at_once(
+            lambda stored=stored, by=by: cancel_schedule(stored, by=by, version=stored.version),  # type: ignore[misc]
+            _send_what_is_due,
+        )
+
+        after = EmailDraft.objects.get(pk=draft.pk)
+        if isinstance(taken_back, DraftConflict):
+            assert (sent, after.status, len(mail.outbox)) == (1, DraftStatus.SENT, 1)
+        else:
+            assert (sent, after.status, len(mail.outbox)) == (0, DraftStatus.DRAFT, 0)
+
+
+def test_of_many_workers_one_rewrites_a_draft(provider: FakeProvider) -> None:
+    draft = draft_under_review()
+    asked = ask_for_rewrite(draft, "Shorter.", subject="S", body="B", by=UserFactory(), version=1)
+    provider.calls.clear()
+
+    assert at_once(*[lambda: perform_rewrite(asked.pk)] * 4) == [None] * 4
+
+    assert provider.operations == ["email_generation"]
+    assert draft.revisions.filter(kind="regenerated").count() == 1
+
+
+def test_two_versions_of_a_prompt_get_two_numbers_or_a_conflict() -> None:
+    organization, by = OrganizationFactory(), UserFactory()
+
+    ends = at_once(
+        *[
+            lambda text=text: save_prompt(organization, StepName.RESEARCH, text, by=by, seen=0)
+            for text in ("One.", "Two.", "Three.")
+        ]
+    )
+
+    assert sum(isinstance(end, PromptConflict) for end in ends) == 2
+    assert PromptVersion.objects.count() == 1
+
+
+def test_of_two_voices_saved_at_once_one_is_told() -> None:
+    organization, by = OrganizationFactory(), UserFactory()
+    values = {"reply_to": "", "signature": "", "language": "", "tone": "plain", "notes": ""}
+
+    ends = at_once(
+        *[
+            lambda name=name: save_voice(organization, {**values, "sender_name": name}, by=by, version=0)
+            for name in ("Ann", "Bob")
+        ]
+    )
+
+    assert sum(isinstance(end, VoiceConflict) for end in ends) == 1
+    assert Voice.objects.get().version == 1
