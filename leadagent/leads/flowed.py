@@ -36,6 +36,9 @@ def _wrapped(line: str) -> list[str]:
         # What would begin with a space, or be nothing but spaces, is not cut off.
         while 0 < at < len(rest) - 1 and rest[at + 1] == " ":
             at += 1
+        if rest[: at + 1] == SIGNATURE_LINE:
+            # Alone on its line it would be taken for the line above a signature.
+            at = rest.find(" ", at + 1)
         if at <= 0 or at >= len(rest) - 1 or not rest[: at + 1].strip():
             break
         found.append(_stuffed(rest[: at + 1]))

@@ -1,7 +1,7 @@
 """Lines for the way, and the same text at its end."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from leadagent.leads.flowed import WIDTH, flowed, joined
@@ -20,6 +20,8 @@ def trimmed(text: str) -> str:
 
 
 @given(TEXTS)
+@example("-- " + "x" * 80)
+@example("-- " + "x" * 80 + " y")
 def test_the_reader_gets_the_text_back(text: str) -> None:
     assert joined(flowed(text)) == trimmed(text)
 
