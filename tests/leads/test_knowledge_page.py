@@ -1,5 +1,6 @@
 """The knowledge page: add, search, prepare again, delete; and what an organisation without embeddings sees."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -151,3 +152,91 @@ def test_another_organisations_document_is_not_there(member: Membership, signed_
     for path, method in (("", client.get), ("delete/", client.get), ("delete/", client.post), ("again/", client.post)):
         assert method(f"{PAGE}{foreign.pk}/{path}").status_code == 404
     assert Document.objects.filter(pk=foreign.pk).exists()
+
+
+def test_a_long_document_shows_its_passages_by_and_by(member: Membership, signed_in: SignIn) -> None:
+    long = DocumentFactory(
+        organization=member.organization, content="\n\n".join(f"# Part {n}\n\n**Price** {n}" for n in range(120))
+    )
+    index_document(long.pk)
+    client, address = signed_in(member), f"{PAGE}{long.pk}/"
+
+    first = client.get(address).content.decode()
+    assert "<strong>Price</strong> 49" in first
+    assert "<strong>Price</strong> 50" not in first
+    assert f"{address}?from=50" in first
+    more = client.get(f"{address}?from=50", headers={"HX-Request": "true"}).content.decode()
+    assert "<strong>Price</strong> 50" in more
+    assert "<html" not in more
+    linked = client.get(f"{address}?passage=70").content.decode()
+    assert 'id="passage-70"' in linked
+    assert "Show from the beginning" in linked
+    assert client.get(f"{address}?passage=-1&from=x").status_code == 200
+
+
+def test_a_hit_is_shown_between_its_neighbours(member: Membership, signed_in: SignIn) -> None:
+    document = DocumentFactory(
+        organization=member.organization,
+        title="List",
+        content="# One\n\nbefore\n\n# Two\n\n*middle*\n\n# Three\n\nafter",
+    )
+    index_document(document.pk)
+    for chunk in document.chunks.exclude(position=1):
+        chunk.vectors.all().delete()
+
+    page = signed_in(member).post(f"{PAGE}search/", {"query": "price"}).content.decode()
+
+    assert "<em>middle</em>" in page
+    assert "\u2026 One before" in page
+    assert "Three after \u2026" in page
+    assert f"{PAGE}{document.pk}/?passage=1#passage-1" in page
+
+
+def test_the_list_is_paged_and_filtered(member: Membership, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leadagent.leads.views.knowledge.SHOWN", 2)
+    for number in range(3):
+        DocumentFactory(organization=member.organization, title=f"Text {number}", status="ready")
+    DocumentFactory(organization=member.organization, title="Stopped", status="waiting")
+    client = signed_in(member)
+
+    first = client.get(f"{PAGE}?status=ready").content.decode()
+    assert "Text 2" in first
+    assert "Text 0" not in first
+    assert "Stopped" not in first
+    [following] = set(re.findall(r'href="(\?status=ready&amp;after=[^"]+)"', first))
+    rest = client.get(PAGE + following.replace("&amp;", "&"), headers={"HX-Request": "true"}).content.decode()
+    assert "Text 0" in rest
+    assert "Text 1" not in rest
+    assert "Stopped" in client.get(f"{PAGE}?status=stopped").content.decode()
+    assert "Text 2" in client.get(f"{PAGE}?status=x&after=y").content.decode()
+
+
+FOREIGN = (
+    ("get", ""), ("get", "rename/"), ("post", "rename/"), ("get", "replace/"), ("post", "replace/"),
+    ("post", "replace/file/"), ("post", "again/"), ("get", "delete/"), ("post", "delete/"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "act"), FOREIGN)
+def test_a_foreign_document_is_not_there(member: Membership, signed_in: SignIn, method: str, act: str) -> None:
+    foreign = DocumentFactory(title="Foreign", status="failed")
+    answer = getattr(signed_in(member), method)(f"{PAGE}{foreign.pk}/{act}", {"title": "Mine", "content": "Mine"})
+    assert answer.status_code == 404
+    foreign.refresh_from_db()
+    assert (foreign.title, foreign.status, foreign.version) == ("Foreign", "failed", 1)
+
+
+def test_a_document_is_renamed_and_replaced(
+    member: Membership, signed_in: SignIn, document: Document, nudges: Nudges
+) -> None:
+    client = signed_in(member)
+    assert client.post(f"{PAGE}{document.pk}/rename/", {"title": " "}).status_code == 422
+    client.post(f"{PAGE}{document.pk}/rename/", {"title": "Price list"})
+    assert client.post(f"{PAGE}{document.pk}/replace/", {"content": "\x00"}).status_code == 422
+    client.post(f"{PAGE}{document.pk}/replace/", {"content": "Twenty dollars."})
+
+    page = client.get(f"{PAGE}{document.pk}/").content.decode()
+    assert "Price list" in page
+    assert "Version 1 is found until this is done." in page
+    told = AuditEvent.objects.order_by("pk").values_list("action", flat=True)
+    assert list(told) == ["document.renamed", "document.replaced"]

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from leadagent.http import HtmxHttpRequest, render_page
@@ -14,10 +15,13 @@ from leadagent.leads.forms import RenameForm, ReplaceForm, UploadForm
 from leadagent.leads.knowledge.documents import delete_document, rename_document, replace_document
 from leadagent.leads.knowledge.indexing import ask_again
 from leadagent.leads.models import Document
+from leadagent.leads.passage_context import passage_html
 from leadagent.leads.tasks import nudge_document
 from leadagent.tenants import audit
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
+
+PASSAGES = 50
 
 
 @organization_view(Role.VIEWER)
@@ -25,13 +29,24 @@ from leadagent.tenants.models import Role
 def document(request: HtmxHttpRequest, document_id: UUID) -> HttpResponse:
     """The text of one document, and the passages that it is found by."""
     found = get_object_or_404(request.organization.documents.select_related("created_by"), pk=document_id)
+    address = reverse("leads:knowledge_document", args=[request.organization.slug, found.pk])
+    chunks = found.chunks.filter(version=found.searchable_version).order_by("position")
+    # A link from a search shows its passage with a few before it.
+    start = _number(request.GET.get("from")) or max(0, _number(request.GET.get("passage")) - 3)
+    page = list(chunks[start : start + PASSAGES + 1])
     context = {
         "document": document_row(request, found, grantable_failures(request.organization, [found])),
         "stored": found,
         "characters": len(found.content),
-        "passages": list(found.chunks.filter(version=found.searchable_version).order_by("position")),
+        "passage_count": chunks.count(),
+        "passages": [
+            {"position": chunk.position, "headings": chunk.headings, "html": passage_html(chunk.text)}
+            for chunk in page[:PASSAGES]
+        ],
+        "begins_later": start > 0,
+        "next_url": f"{address}?from={start + PASSAGES}" if len(page) > PASSAGES else "",
     }
-    return render_page(request, "leads/document.html", context)
+    return render_page(request, "leads/document.html", context, partial="passages" if "from" in request.GET else "")
 
 
 @organization_view(Role.MEMBER)
@@ -99,6 +114,11 @@ def delete(request: HtmxHttpRequest, document_id: UUID) -> HttpResponse:
             record(request, "document.deleted", found)
     messages.success(request, f"“{found.title}” is deleted.")
     return redirect("leads:knowledge", request.organization.slug)
+
+
+def _number(text: str | None) -> int:
+    """What an address names; 0 for anything that is no place in a document."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 7 else 0
 
 
 def record(request: HtmxHttpRequest, action: str, document: Document, **more: str) -> None:

@@ -36,7 +36,7 @@ from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 
 SHOWN = 50
-PASSAGES = 8
+PASSAGES = 5
 
 
 @organization_view(Role.VIEWER)
