@@ -127,6 +127,7 @@ class AIConfigAdmin(ReadOnlyAdmin):
         "embedding_provider",
         "embedding_model",
         "operation_models",
+        "further_models",
         "openrouter_site_url",
         "openrouter_site_name",
         "usage_tracking",

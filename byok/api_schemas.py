@@ -85,6 +85,7 @@ class ConfigOut(Schema):
     models: Models
     embedding_provider: str
     operation_models: dict[str, str]
+    further_models: dict[str, list[str]]
     is_customer_key: bool
     masked_key: str | None
     key_status: KeyStatus | None
@@ -108,6 +109,8 @@ class ConfigIn(Schema):
 
     `api_key`: left out keeps the stored key, a text replaces it (after a test on the chosen models), null
     removes it; it is the key of the `provider` that is saved, and the platform's default has none.
+    `further_models`: per operation up to three models of the same provider that take over, in order, when the
+    operation's own one is limited, down or gone; embeddings only go on with the same model.
     `version`: the one that was read; a stale one gets 409; left out, it is the current one.
     `save_untested`: keep a new key whose provider could not be asked just now.
     """
@@ -117,6 +120,7 @@ class ConfigIn(Schema):
     models: ModelsIn = ModelsIn()
     embedding_provider: Literal["openrouter", "openai", "platform_default", ""] | None = None
     operation_models: dict[str, ModelName] | None = None
+    further_models: dict[str, list[ModelName]] | None = None
     api_key: ApiKey | None = Field(default=None, repr=False)
     openrouter_settings: OpenRouterSettingsIn | None = None
     usage_tracking: bool | None = None

@@ -6,7 +6,7 @@ a missing or unreadable key is an error, never a reason to use another one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -22,6 +22,7 @@ from byok.config_values import (
     check_cost_alert,
     check_site,
     validated_fallback,
+    validated_further_models,
     validated_models,
     validated_operation_models,
 )
@@ -67,6 +68,8 @@ class EffectiveConfig:
     embedding_provider: str
     embedding_model: str
     operation_models: Mapping[str, str]
+    # operation -> models that take over, in order, on the same key.
+    further_models: Mapping[str, Sequence[str]]
     openrouter_site_url: str
     openrouter_site_name: str
     usage_tracking: bool
@@ -83,10 +86,20 @@ class EffectiveConfig:
         """The chat model of one operation."""
         return self.operation_models.get(operation) or self.chat_model
 
+    def meant_model(self, operation: str) -> str:
+        """The model that an operation is meant to run on."""
+        return self.embedding_model if operation == "embedding" else self.chat_model_for(operation)
+
+    def further_models_for(self, operation: str) -> list[str]:
+        """The models that take over from the operation's own one when that cannot answer, in order."""
+        meant = self.meant_model(operation)
+        return [name for name in self.further_models.get(operation, ()) if name != meant]
+
     @property
     def chosen_chat_models(self) -> list[str]:
-        """Every chat model that some operation uses, the general one first, each once."""
-        return list(dict.fromkeys([self.chat_model, *self.operation_models.values()]))
+        """Every chat model that some operation may use, the general one first, each once."""
+        further = [name for operation in CHAT_OPERATIONS for name in self.further_models.get(operation, ())]
+        return list(dict.fromkeys([self.chat_model, *self.operation_models.values(), *further]))
 
     def consent_for(self, operation: str) -> FallbackConsent:
         """Whether this operation may go on with the platform's AI when the own key fails."""
@@ -138,6 +151,7 @@ def in_force(
         embedding_provider=stored.embedding_provider,
         embedding_model=settings.PLATFORM_EMBEDDING_MODEL if embedding_on_platform else stored.embedding_model,
         operation_models={} if on_platform else stored.operation_models,
+        further_models={} if on_platform else stored.further_models,
         openrouter_site_url=stored.openrouter_site_url,
         openrouter_site_name=stored.openrouter_site_name,
         usage_tracking=stored.usage_tracking,
@@ -155,6 +169,7 @@ def save_ai_config(
     embedding_provider: str | None = None,
     embedding_model: str = "",
     operation_models: Mapping[str, str] | None = None,
+    further_models: Mapping[str, Sequence[str]] | None = None,
     api_key: str | None = KEEP,
     openrouter_site_url: str = "",
     openrouter_site_name: str = "",
@@ -173,7 +188,7 @@ def save_ai_config(
 
     `api_key`: a text replaces the stored key of `provider`, `KEEP` leaves it, None removes it.
     `embedding_provider`: None follows the chat provider where that one offers embeddings.
-    `operation_models`, `fallback`, `cost_alert`: None keeps what is stored.
+    `operation_models`, `further_models`, `fallback`, `cost_alert`: None keeps what is stored.
     `version`: what the caller read; None saves whatever came in between.
     `report`: how the test of `api_key` went; it becomes the new key's state.
     `is_import`: it was chosen elsewhere, which the audit log tells apart from a choice made here.
@@ -184,6 +199,9 @@ def save_ai_config(
     if cost_alert is not None:
         check_cost_alert(cost_alert)
     per_operation = None if operation_models is None else validated_operation_models(provider, operation_models)
+    further = further_models
+    if further is not None:
+        further = validated_further_models(provider, further, embedding_provider=values[1], embedding_model=values[2])
     consents = None if fallback is None else validated_fallback(fallback)
     with transaction.atomic():
         # One save per organisation at a time, also for the first one.
@@ -195,12 +213,16 @@ def save_ai_config(
         before = config.snapshot() | {"cost_alert": cost_alert_of(organization).as_json()} if config else None
         if config is None:
             config = AIConfig(organization=organization)
-        if config.provider != provider and per_operation is None:
+        if config.provider != provider:
             # Names of models mean nothing to another provider.
-            per_operation = {}
+            per_operation = per_operation or {}
+            further = further or {}
+        elif further is None:
+            further = _still_comparing(config.further_models, config.embedding_model, values[2])
         config.provider = provider
         config.chat_model, config.embedding_provider, config.embedding_model = values
         config.operation_models = config.operation_models if per_operation is None else per_operation
+        config.further_models = {name: list(models) for name, models in further.items()}
         config.openrouter_site_url = openrouter_site_url
         config.openrouter_site_name = openrouter_site_name
         config.usage_tracking = usage_tracking
@@ -223,6 +245,15 @@ def save_ai_config(
             _save_key(organization, provider, api_key, report=report, actor=actor, request=request)
         _require_keys(organization, config, removing=api_key is None)
     return config
+
+
+def _still_comparing(
+    further: Mapping[str, Sequence[str]], before: str, embedding_model: str
+) -> Mapping[str, Sequence[str]]:
+    """What is stored, without embedding models whose vectors do not compare with a new choice."""
+    if before == embedding_model:
+        return further
+    return {name: models for name, models in further.items() if name != "embedding"}
 
 
 def _save_key(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from django.core.exceptions import ValidationError
@@ -16,13 +16,19 @@ from usage.alerting.alerts import CostAlertChoice
 # What a chat model is used for, and all that leaves usage rows.
 CHAT_OPERATIONS = ("research", "qualification", "email_generation")
 OPERATIONS = (*CHAT_OPERATIONS, "embedding")
+# How many models may take over from an operation's own, in their order.
+MAX_FURTHER_MODELS = 3
 
 
 class InvalidConfig(Exception):
-    """A value that cannot be saved. `field` says where it was given, the message how to mend it."""
+    """A value that cannot be saved. `field` says where it was given, the message how to mend it.
 
-    def __init__(self, field: str, message: str) -> None:
+    `value`: which one it is, where a field holds several.
+    """
+
+    def __init__(self, field: str, message: str, *, value: str = "") -> None:
         self.field = field
+        self.value = value
         super().__init__(message)
 
 
@@ -115,6 +121,59 @@ def validated_operation_models(provider: str, given: Mapping[str, str]) -> dict[
             except ValueError as exc:
                 raise InvalidConfig(f"model_{operation}", str(exc)) from None
     return models
+
+
+def validated_further_models(
+    provider: str, given: Mapping[str, Sequence[str]], *, embedding_provider: str, embedding_model: str
+) -> dict[str, list[str]]:
+    """Per operation the models that take over, in order, each once; operations without any are left out."""
+    if provider == PLATFORM_DEFAULT:
+        return {}
+    models = {}
+    for operation, names in given.items():
+        if operation not in OPERATIONS:
+            raise InvalidConfig("further_models", f"The operations are {', '.join(OPERATIONS)}.")
+        field = f"further_{operation}"
+        for name in names:
+            refuse_key(field, name)
+        named = list(dict.fromkeys(name.strip() for name in names if name.strip()))
+        if len(named) > MAX_FURTHER_MODELS:
+            raise InvalidConfig(field, f"At most {MAX_FURTHER_MODELS} models can take over.")
+        if operation == "embedding":
+            _check_embeds_alike(named, embedding_provider, embedding_model)
+        else:
+            named = [_checked_model(provider, field, name) for name in named]
+        if named:
+            models[operation] = named
+    return models
+
+
+def _checked_model(provider: str, field: str, name: str) -> str:
+    try:
+        return REGISTRY[provider].check_model(name)
+    except ValueError as exc:
+        raise InvalidConfig(field, str(exc), value=name) from None
+
+
+def compares_with(model: str, other: str) -> bool:
+    """Whether the vectors of two embedding models compare: only the same model's do, whoever serves it."""
+    return bare_model_name(model) == bare_model_name(other)
+
+
+def bare_model_name(name: str) -> str:
+    """A model's name without its vendor: the name by which its vectors compare, whoever served them."""
+    return name.rpartition("/")[2]
+
+
+def _check_embeds_alike(named: Sequence[str], provider: str, model: str) -> None:
+    if named and provider not in REGISTRY:
+        raise InvalidConfig("further_embedding", "Choose a provider for embeddings first.")
+    if not all(compares_with(model, name) for name in named):
+        raise InvalidConfig(
+            "further_embedding",
+            f"Only the same model can take over from {model}, served under another name: "
+            "vectors of two models do not compare.",
+        )
 
 
 def validated_fallback(given: Mapping[str, str]) -> dict[str, str]:

@@ -66,6 +66,7 @@ def _stored_values(config: EffectiveConfig, alert: CostAlertChoice) -> dict[str,
         "provider",
         "chat_model",
         "operation_models",
+        "further_models",
         "embedding_provider",
         "embedding_model",
         "openrouter_site_url",
@@ -97,6 +98,9 @@ def _own_key_words(values: Mapping[str, Any]) -> dict[str, str]:
     for operation in CHAT_OPERATIONS:
         if chosen := (values.get("operation_models") or {}).get(operation):
             words[f"{OPERATION_LABELS[operation]}: model"] = chosen
+    for operation in OPERATIONS:
+        if further := (values.get("further_models") or {}).get(operation):
+            words[f"{OPERATION_LABELS[operation]}: models that take over"] = ", ".join(further)
     if source := values["embedding_provider"]:
         words["Embeddings"] = provider_label(source)
         if source != PLATFORM_DEFAULT:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from byok.catalog.ending import EndingModel, ending_models
-from byok.config import CHAT_OPERATIONS, EffectiveConfig
+from byok.config import CHAT_OPERATIONS, OPERATIONS, EffectiveConfig
 from byok.credentials import REFUSED
 from byok.models import PLATFORM_DEFAULT, CredentialStatus, ProviderCredential, SupersededKey
 from byok.providers import REGISTRY
@@ -106,6 +106,12 @@ class CurrentSetup:
         """Operation and its model, where it is not the general chat model."""
         models = self.config.operation_models
         return [(OPERATION_LABELS[name], models[name]) for name in CHAT_OPERATIONS if models.get(name)]
+
+    @property
+    def further_models(self) -> list[tuple[str, list[str]]]:
+        """Operation and the models that take over from its own, in order."""
+        found = ((OPERATION_LABELS[name], self.config.further_models_for(name)) for name in OPERATIONS)
+        return [(label, models) for label, models in found if models]
 
     @property
     def embedding_note(self) -> str:

@@ -1,5 +1,7 @@
 """Going on with the platform's AI when an organisation's own key fails: by its consent, per operation, or not at all.
 
+Before that come the organisation's own further models (`byok.model_fallback`), for troubles of a model.
+
 Only troubles of the own key count. What would fail on any key (refused content, a text that
 is too long), what passes by itself, and what the organisation limited on purpose do not.
 The consent is enforced by `byok.resolver`, which asks here: nobody reaches the platform's
@@ -15,10 +17,29 @@ from typing import TypeVar
 from django.conf import settings
 
 from byok.config import OPERATIONS, EffectiveConfig, get_ai_config
+from byok.config_values import bare_model_name, compares_with
 from byok.errors import AIError
+from byok.model_fallback import OwnModel, on_own_models
 from byok.models import PLATFORM_DEFAULT, CredentialStatus, FallbackConsent
 from byok.providers import REGISTRY
 from leadagent.tenants.models import Organization
+
+__all__ = [
+    "REASONS",
+    "Allowed",
+    "Ask",
+    "Decision",
+    "FailedOnPlatform",
+    "Fallback",
+    "No",
+    "OnPlatform",
+    "bare_model_name",
+    "decide",
+    "operations_to_grant",
+    "own_key_first",
+    "own_provider",
+    "platform_instead",
+]
 
 T = TypeVar("T")
 
@@ -67,7 +88,7 @@ Decision = Allowed | Ask | No
 
 
 @dataclass(frozen=True, slots=True)
-class Fallback:
+class OnPlatform:
     """The wish to resolve the platform's AI in place of the own key: because of what, and whether a person granted it.
 
     A wish only: `byok.resolver` checks the consent itself. `reason` is the error's as it follows "because".
@@ -76,6 +97,10 @@ class Fallback:
     error: AIError
     granted: bool = False
     reason: str = ""
+
+
+# What the resolver may be asked for in place of the configured model.
+Fallback = OnPlatform | OwnModel
 
 
 class FailedOnPlatform(AIError):
@@ -126,20 +151,27 @@ def operations_to_grant(organization: Organization, operation: str, code: str) -
 
 
 def own_key_first(
-    organization: Organization, operation: str, work: Callable[[Fallback | None], T], *, granted: bool = False
+    organization: Organization,
+    operation: str,
+    work: Callable[[Fallback | None], T],
+    *,
+    granted: bool = False,
+    patient: bool = False,
 ) -> tuple[T, Fallback | None]:
     """Do `work` on the own key and, where that fails and the consent allows, once more on the platform's AI.
 
-    `work` takes what it has to hand to the resolver. A key that is known to be refused is
-    not tried again first. Returns what `work` gave, and the fallback if the platform's AI gave it.
-    Raises `AIError`; `FailedOnPlatform` where the platform's AI was asked and failed too.
+    On the own key the organisation's further models are asked where the first cannot answer (for `patient` see
+    `byok.model_fallback`). `work` takes what it has to hand to the resolver. A key that is known to be
+    refused is not tried again first. Returns what `work` gave, and the fallback that gave it.
+    Raises `AIError`; `FailedOnPlatform` where the platform's AI was asked and failed too,
+    `FailedOnOwnModel` where another own model was the last to fail.
     """
     config = get_ai_config(organization)
     error = _known_refusal(config, operation)
     decision = decide(config, operation, error, granted=granted) if error else None
     if error is None or not isinstance(decision, Allowed):
         try:
-            return work(None), None
+            return on_own_models(config, operation, work, patient=patient)
         except AIError as failed:
             error = failed
         decision = platform_instead(organization, operation, error, granted=granted)
@@ -147,7 +179,7 @@ def own_key_first(
         raise AIError(error.code, provider=error.provider, sentence=decision.sentence, detail=error.detail)
     if not isinstance(decision, Allowed):
         raise error
-    fallback = Fallback(error, granted, decision.reason)
+    fallback = OnPlatform(error, granted, decision.reason)
     try:
         return work(fallback), fallback
     except AIError as failed:
@@ -160,14 +192,9 @@ def own_provider(config: EffectiveConfig, operation: str) -> str:
     return "" if chosen == PLATFORM_DEFAULT else chosen
 
 
-def bare_model_name(name: str) -> str:
-    """A model's name without its vendor: the name by which its vectors compare, whoever served them."""
-    return name.rpartition("/")[2]
-
-
 def _embeds_alike(config: EffectiveConfig) -> bool:
     platform = REGISTRY[settings.PLATFORM_PROVIDER]
-    alike = bare_model_name(config.embedding_model) == bare_model_name(settings.PLATFORM_EMBEDDING_MODEL)
+    alike = compares_with(config.embedding_model, settings.PLATFORM_EMBEDDING_MODEL)
     return platform.offers_embeddings and alike
 
 

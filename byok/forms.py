@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from byok.config import CHAT_OPERATIONS, KEEP, OPERATIONS, EffectiveConfig, InvalidConfig, check_api_key
+from byok.config_values import MAX_FURTHER_MODELS
 from byok.misplaced_keys import RefusesMisplacedKeys
 from byok.models import PLATFORM_DEFAULT, FallbackConsent
 from byok.provider_setup import setup_for
@@ -18,6 +19,8 @@ from byok.providers import REGISTRY, Provider
 from usage.alerting.alerts import CostAlertChoice
 
 NO_EMBEDDINGS = ""
+# One field for each model that may take over.
+PLACES = tuple(range(1, MAX_FURTHER_MODELS + 1))
 # What only an organisation with a key of its own chooses; the form has these fields for nobody else.
 _OWN_KEY_FIELDS = (
     "api_key",
@@ -25,6 +28,7 @@ _OWN_KEY_FIELDS = (
     "probe",
     "chat_model",
     *(f"model_{operation}" for operation in CHAT_OPERATIONS),
+    *(f"further_{operation}_{place}" for operation in CHAT_OPERATIONS for place in PLACES),
     "embedding_provider",
     "embedding_model",
     *(f"fallback_{operation}" for operation in OPERATIONS),
@@ -35,6 +39,10 @@ _OPENROUTER_FIELDS = ("openrouter_site_url", "openrouter_site_name")
 def _model_field(label: str, *, required: bool = False) -> forms.CharField:
     widget = forms.TextInput(attrs={"class": "mono", "autocomplete": "off", "spellcheck": "false"})
     return forms.CharField(required=required, max_length=200, label=label, widget=widget)
+
+
+def _further_names(operation: str) -> list[str]:
+    return [f"further_{operation}_{place}" for place in PLACES]
 
 
 def key_hint(entry: Provider) -> SafeString:
@@ -63,6 +71,15 @@ class AIConfigForm(RefusesMisplacedKeys):
     model_research = _model_field("Model for research")
     model_qualification = _model_field("Model for qualification")
     model_email_generation = _model_field("Model for email drafts")
+    further_research_1 = _model_field("Research: second model")
+    further_research_2 = _model_field("Research: third model")
+    further_research_3 = _model_field("Research: fourth model")
+    further_qualification_1 = _model_field("Qualification: second model")
+    further_qualification_2 = _model_field("Qualification: third model")
+    further_qualification_3 = _model_field("Qualification: fourth model")
+    further_email_generation_1 = _model_field("Email drafts: second model")
+    further_email_generation_2 = _model_field("Email drafts: third model")
+    further_email_generation_3 = _model_field("Email drafts: fourth model")
     embedding_provider = forms.ChoiceField(required=False, label="Embeddings")
     embedding_model = _model_field("Embedding model")
     fallback_research = forms.ChoiceField(required=False, choices=FallbackConsent.choices, label="Research")
@@ -140,6 +157,16 @@ class AIConfigForm(RefusesMisplacedKeys):
         return [self[f"model_{operation}"] for operation in CHAT_OPERATIONS]
 
     @property
+    def further_fields(self) -> list[forms.BoundField]:
+        """The models that take over, per operation those that are named and one more."""
+        shown = []
+        for operation in CHAT_OPERATIONS:
+            fields = [self[name] for name in _further_names(operation)]
+            filled = [place for place, field in enumerate(fields) if field.value() or field.errors]
+            shown += fields[: max(filled, default=-1) + 2]
+        return shown
+
+    @property
     def fallback_fields(self) -> list[forms.BoundField]:
         return [self[f"fallback_{operation}"] for operation in OPERATIONS]
 
@@ -171,12 +198,34 @@ class AIConfigForm(RefusesMisplacedKeys):
         }
         if self.entry is not None:
             values["operation_models"] = {operation: cleaned[f"model_{operation}"] for operation in CHAT_OPERATIONS}
+            values["further_models"] = self.named_further_models() | self._further_embeddings()
             # A program that leaves a consent out does not withdraw it.
             values["fallback"] = {
                 operation: cleaned[f"fallback_{operation}"] or self.config.consent_for(operation)
                 for operation in OPERATIONS
             }
         return values
+
+    def named_further_models(self) -> dict[str, list[str]]:
+        """The models that take over, as far as they were filled in correctly."""
+        cleaned = self.cleaned_data
+        return {
+            operation: [cleaned[name] for name in _further_names(operation) if cleaned.get(name)]
+            for operation in CHAT_OPERATIONS
+        }
+
+    def place_error(self, field: str, message: str, *, value: str = "") -> None:
+        """Show what a save refused at the field where it was given, or above the form."""
+        if field.startswith("further_"):
+            names = [name for name in _further_names(field.removeprefix("further_")) if name in self.fields]
+            field = next((name for name in names if value and self.cleaned_data.get(name) == value), field)
+        self.add_error(field if field in self.fields else None, message)
+
+    def _further_embeddings(self) -> dict[str, list[str]]:
+        """Those are not on the page: they stay while what they compare with does."""
+        kept = list(self.config.further_models.get("embedding", ()))
+        same = self.cleaned_data.get("embedding_model") == self.config.embedding_model
+        return {"embedding": kept} if kept and same and self.picked == self.config.provider else {}
 
     def clean_alert_threshold(self) -> Decimal | None:
         threshold: Decimal | None = self.cleaned_data["alert_threshold"]
@@ -233,6 +282,13 @@ class AIConfigForm(RefusesMisplacedKeys):
             return {
                 "chat_model": config.chat_model,
                 **{f"model_{operation}": config.operation_models.get(operation, "") for operation in CHAT_OPERATIONS},
+                **{
+                    name: model
+                    for operation in CHAT_OPERATIONS
+                    for name, model in zip(
+                        _further_names(operation), config.further_models.get(operation, ()), strict=False
+                    )
+                },
                 "embedding_provider": config.embedding_provider,
                 "embedding_model": config.embedding_model,
             }

@@ -14,6 +14,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from byok.config import (
+    CHAT_OPERATIONS,
     KEEP,
     ConfigConflict,
     EffectiveConfig,
@@ -23,7 +24,12 @@ from byok.config import (
     get_ai_config,
     save_ai_config,
 )
-from byok.config_values import refuse_key, validated_models, validated_operation_models
+from byok.config_values import (
+    refuse_key,
+    validated_further_models,
+    validated_models,
+    validated_operation_models,
+)
 from byok.connection import test_ai_connection
 from byok.encryption import KeyUnreadable, decrypt_api_key, has_fingerprint
 from byok.key_test_limit import KeyTestsExhausted, count_key_test
@@ -90,8 +96,14 @@ def prove_and_save(
     elif values["version"] != stored.version:
         raise ConfigConflict
     chosen = (values.get("chat_model", ""), values.get("embedding_provider"), values.get("embedding_model", ""))
-    validated_models(provider, *chosen)
+    _, *embedding = validated_models(provider, *chosen)
     validated_operation_models(provider, values.get("operation_models") or {})
+    validated_further_models(
+        provider,
+        values.get("further_models") or {},
+        embedding_provider=embedding[0],
+        embedding_model=embedding[1],
+    )
     credential = ProviderCredential.objects.filter(organization=organization, provider=provider).first()
     if api_key == KEEP:
         report = _look_for_new_models(organization, stored, credential, values, actor=actor, request=request)
@@ -139,7 +151,11 @@ def _chosen(stored: EffectiveConfig, values: Mapping[str, Any]) -> ChosenModels:
     operation_models = values.get("operation_models")
     if operation_models is None:
         operation_models = stored.operation_models if stored.provider == provider else {}
-    names = [name.strip() for name in (values.get("chat_model") or "", *operation_models.values())]
+    further_models = values.get("further_models")
+    if further_models is None:
+        further_models = stored.further_models if stored.provider == provider else {}
+    further = [name for operation in CHAT_OPERATIONS for name in further_models.get(operation, ())]
+    names = [name.strip() for name in (values.get("chat_model") or "", *operation_models.values(), *further)]
     embedding_provider = values.get("embedding_provider")
     if embedding_provider is None:
         embedding_provider = provider if entry.offers_embeddings else ""
@@ -184,7 +200,8 @@ def _look_for_new_models(
     report = check_chosen(organization, values, api_key=api_key)
     note_test(organization, report, last4=credential.last4, actor=actor, request=request)
     for line in report.refused_models():
-        raise InvalidConfig(field_of_model(line.model, line.check, values), f"{line.text} {line.next_step}".strip())
+        field = field_of_model(line.model, line.check, values)
+        raise InvalidConfig(field, f"{line.text} {line.next_step}".strip(), value=line.model)
     return report
 
 
@@ -195,6 +212,9 @@ def field_of_model(model: str, check: str, values: Mapping[str, Any]) -> str:
     for operation, name in (values.get("operation_models") or {}).items():
         if name.strip() == model:
             return f"model_{operation}"
+    for operation, names in (values.get("further_models") or {}).items():
+        if model in (name.strip() for name in names):
+            return f"further_{operation}"
     return check
 
 

@@ -11,14 +11,16 @@ from django.conf import settings
 from psycopg_pool import PoolTimeout
 
 from byok.config import EffectiveConfig, ModelKind, in_force
+from byok.config_values import compares_with
 from byok.credentials import KnownCredential
 from byok.encryption import decrypt_api_key
 from byok.errors import AIError
-from byok.fallback import Allowed, Fallback, No, bare_model_name, decide
+from byok.fallback import Allowed, Fallback, No, OnPlatform, bare_model_name, decide
 from byok.gate import KeyMissing, KeySource
 from byok.heard import forget
 from byok.known_configs import known_config
 from byok.metering import CallContext
+from byok.model_fallback import OwnModel
 from byok.models import PLATFORM_DEFAULT, ProviderCredential
 from byok.pricing import FixedPrice, known_pricing
 from byok.providers import REGISTRY, Provider
@@ -112,22 +114,26 @@ def get_model_for_tenant(
 
     `operation` is what the usage is booked on: qualification, email_generation, research
     or embedding. `lead` and `run` are stored with each usage row.
-    `fallback`: the own key failed, and the platform's AI is wanted in its place. It is
-    resolved only if the organisation's consent for `operation` covers it; otherwise the
-    own key's error is raised.
+    `fallback`: what is wanted in place of the configured model. The platform's AI, because the own
+    key failed: resolved only if the organisation's consent for `operation` covers it, otherwise
+    the own key's error is raised. Or another model on the own key: one that the organisation
+    has listed for `operation`, or that a person chose for this run.
     `instead`: an embedding model in place of the configured one, while stored vectors are still another model's.
     The platform's AI is no such choice for an organisation that has chosen its own.
     """
     known = known_config(organization.pk)
     config = in_force(organization, known.config, known.credentials)
-    if fallback is None and instead is not None:
-        chosen, model = _instead(config, kind, instead)
-    elif fallback is None:
-        chosen, model = _chosen(config, kind, operation)
-    else:
-        _require_consent(config, kind, operation, fallback)
-        chosen = PLATFORM_DEFAULT
-        model = settings.PLATFORM_CHAT_MODEL if kind == "chat" else settings.PLATFORM_EMBEDDING_MODEL
+    match fallback:
+        case None if instead is not None:
+            chosen, model = _instead(config, kind, instead)
+        case None:
+            chosen, model = _chosen(config, kind, operation)
+        case OwnModel():
+            chosen, model = _own_model(config, kind, operation, fallback)
+        case OnPlatform():
+            _require_consent(config, kind, operation, fallback)
+            chosen = PLATFORM_DEFAULT
+            model = settings.PLATFORM_CHAT_MODEL if kind == "chat" else settings.PLATFORM_EMBEDDING_MODEL
     if not chosen:
         label = REGISTRY[config.provider].label if config.provider in REGISTRY else "The provider"
         raise AIError(
@@ -218,7 +224,22 @@ def _instead(config: EffectiveConfig, kind: ModelKind, wanted: EmbeddingChoice) 
     return wanted.provider, wanted.model
 
 
-def _require_consent(config: EffectiveConfig, kind: ModelKind, operation: str, fallback: Fallback) -> None:
+def _own_model(config: EffectiveConfig, kind: ModelKind, operation: str, wish: OwnModel) -> tuple[str, str]:
+    """Provider as configured, and the wished model if the organisation has it for this operation."""
+    chosen, model = _chosen(config, kind, operation)
+    if chosen == PLATFORM_DEFAULT:
+        raise wish.error or AIError(
+            "model_not_found", sentence="The platform's AI has one model. Add your own key to choose others."
+        )
+    if wish.error is not None and wish.model not in config.further_models_for(operation):
+        # The list was changed a moment ago: what was taken out of it is not asked any more.
+        raise wish.error
+    if kind == "embedding" and not compares_with(model, wish.model):
+        raise wish.error or AIError("bad_request", provider=chosen)
+    return chosen, wish.model
+
+
+def _require_consent(config: EffectiveConfig, kind: ModelKind, operation: str, fallback: OnPlatform) -> None:
     """Raise the own key's error unless the organisation lets the platform's AI do this operation in its place."""
     if (kind == "embedding") != (operation == "embedding"):
         raise ValueError("Consent is given per operation: embeddings fall back as `embedding`, chat as what it is for.")

@@ -118,7 +118,11 @@ def changes_by(organization: Organization, config: EffectiveConfig, values: dict
     """What saving `values` would change: now, and then, in the words of the settings page."""
     alert = cost_alert_of(organization)
     same = values["provider"] == config.provider
-    kept = {"operation_models": config.operation_models if same else {}, "fallback": config.fallback}
+    kept = {
+        "operation_models": config.operation_models if same else {},
+        "further_models": config.further_models if same else {},
+        "fallback": config.fallback,
+    }
     found = differences_between(config, alert, {**kept, "cost_alert": alert, **values})
     general = {f"{OPERATION_LABELS[name]}: model" for name in CHAT_OPERATIONS}
     # An operation without a model of its own is not without a model.

@@ -30,6 +30,8 @@ class AIConfig(models.Model):
     embedding_model = models.CharField(max_length=200, blank=True)
     # operation -> chat model; an operation that is not named uses `chat_model`.
     operation_models: models.JSONField[dict[str, str]] = models.JSONField(default=dict, blank=True)
+    # operation -> further models at the same provider that take over, in order, when the first cannot answer.
+    further_models: models.JSONField[dict[str, list[str]]] = models.JSONField(default=dict, blank=True)
     openrouter_site_url = models.URLField(blank=True)
     openrouter_site_name = models.CharField(max_length=80, blank=True)
     # Off: usage rows keep tokens and cost, but not the lead, the run or the error's text.
@@ -55,6 +57,7 @@ class AIConfig(models.Model):
             "embedding_provider": self.embedding_provider,
             "embedding_model": self.embedding_model,
             "operation_models": self.operation_models,
+            "further_models": self.further_models,
             "openrouter_site_url": self.openrouter_site_url,
             "openrouter_site_name": self.openrouter_site_name,
             "usage_tracking": self.usage_tracking,

@@ -90,6 +90,7 @@ def _test(request: HtmxHttpRequest, form: AIConfigForm) -> TestOutcome:
             for name in form.fields
             if name.startswith("model_")
         },
+        "further_models": form.named_further_models(),
         "embedding_provider": form.cleaned_data.get("embedding_provider"),
         "embedding_model": form.cleaned_data.get("embedding_model", ""),
     }

@@ -137,11 +137,14 @@ def _models_context(organization: Organization, form: AIConfigForm) -> dict[str,
         return {name: found[value] for name, value in values.items() if value in found}
 
     embedding_provider = str(form["embedding_provider"].value() or "")
-    chat = known("chat", form.picked, "chat_model", *(field.name for field in form.model_fields))
+    further = form.further_fields
+    chat = known("chat", form.picked, "chat_model", *(field.name for field in (*form.model_fields, *further)))
     return {
         "recommended": recommended_models(form.picked),
         "chat_option": chat.get("chat_model"),
         "operation_models": [(field, chat.get(field.name)) for field in form.model_fields],
+        "further_models": [(field, chat.get(field.name)) for field in further],
+        "has_further_models": any(field.value() or field.errors for field in further),
         "embedding_option": known("embedding", embedding_provider, "embedding_model").get("embedding_model"),
         # For browsers without JavaScript.
         "chat_options": search_models(form.picked, "chat", organization=organization),

@@ -103,7 +103,7 @@ def _save(request: HtmxHttpRequest, form: AIConfigForm, config: EffectiveConfig)
             request=request,
         )
     except InvalidConfig as invalid:
-        form.add_error(invalid.field if invalid.field in form.fields else None, str(invalid))
+        form.place_error(invalid.field, str(invalid), value=invalid.value)
         return render_settings(request, form, status=422)
     except KeyTestsExhausted as exhausted:
         form.add_error("api_key", str(exhausted))
@@ -113,7 +113,8 @@ def _save(request: HtmxHttpRequest, form: AIConfigForm, config: EffectiveConfig)
         outcome = _not_kept(form, failed)
         form.add_error("api_key", "This key is not saved: see what the test found.")
         for line in failed.report.refused_models():
-            form.add_error(field_of_model(line.model, line.check, values), f"{line.text} {line.next_step}".strip())
+            field = field_of_model(line.model, line.check, values)
+            form.place_error(field, f"{line.text} {line.next_step}".strip(), value=line.model)
         return render_settings(request, form, outcome=outcome, status=422)
     except ConfigConflict:
         return _show_both_sides(request, form, values)

@@ -260,6 +260,9 @@ def _run_out(lead: Lead) -> dict[str, Any] | None:
                 "error_message": step.error_sentence,
                 "on_platform": step.on_platform,
                 "platform_reason": step.platform_reason,
+                "model": step.model,
+                "meant_model": step.meant_model,
+                "model_reason": step.model_reason,
             }
             for step in run.steps.all()
         ],

@@ -29,6 +29,9 @@ class StepOut(Schema):
     error_message: str
     on_platform: Annotated[bool, Field(description="The platform's AI stood in for the organisation's own key.")]
     platform_reason: Annotated[str, Field(description="Why, to be read after “because”; empty without.")]
+    model: Annotated[str, Field(description="The model of the last attempt; empty before it has ended.")]
+    meant_model: Annotated[str, Field(description="The model that was meant; another one took over where they differ.")]
+    model_reason: Annotated[str, Field(description="Why another took over, to be read after “because”.")]
 
 
 class QualificationOut(Schema):

@@ -19,6 +19,7 @@ from django.utils import timezone
 from leadagent.leads.models import LeadStatus, Qualification, RunStatus, Step, StepName, StepStatus, WorkflowRun
 from leadagent.leads.outreach import Email, create_draft
 from leadagent.leads.run_state import (
+    ModelUse,
     StepFailure,
     TakenOver,
     lock_run,
@@ -51,19 +52,21 @@ class Claim:
     step_id: int
     name: StepName
     token: UUID
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
 class StepOutcome:
     """What a step found: `result` is kept with the step, the rest goes where it belongs.
 
-    `taken_over`: the platform's AI found it, in place of the own key.
+    `taken_over`: the platform's AI found it, in place of the own key. `model_use`: the model that found it.
     """
 
     result: Mapping[str, Any]
     qualification: Qualification | None = None
     email: Email | None = None
     taken_over: TakenOver | None = None
+    model_use: ModelUse | None = None
 
 
 WORKER_LOST = StepFailure(
@@ -89,10 +92,10 @@ def claim_step(run_id: UUID) -> Claim | None:
         if step.attempts >= MAX_ATTEMPTS:
             _end_step(run, step, WORKER_LOST, now)
             return None
-        claim = Claim(run.pk, step.pk, StepName(step.name), uuid4())
+        claim = Claim(run.pk, step.pk, StepName(step.name), uuid4(), step.attempts + 1)
         Step.objects.filter(pk=step.pk).update(
             status=StepStatus.RUNNING,
-            attempts=step.attempts + 1,
+            attempts=claim.attempt,
             lease_token=claim.token,
             lease_expires_at=now + LEASE,
             next_attempt_at=None,
@@ -100,7 +103,7 @@ def claim_step(run_id: UUID) -> Claim | None:
             finished_at=None,
             error_code="",
             error_sentence="",
-            **_platform_fields(None),
+            **_how_it_ran(None, None),
         )
         set_run(run, RunStatus.RUNNING, now)
     return claim
@@ -122,7 +125,7 @@ def complete_step(claim: Claim, outcome: StepOutcome) -> bool:
             lease_token=None,
             lease_expires_at=None,
             finished_at=now,
-            **_platform_fields(outcome.taken_over),
+            **_how_it_ran(outcome.taken_over, outcome.model_use),
         )
         if outcome.taken_over is not None:
             note_platform_use(run, claim.name, outcome.taken_over.code, now)
@@ -164,7 +167,7 @@ def fail_step(claim: Claim, failure: StepFailure) -> timedelta | None:
             finished_at=now,
             error_code=failure.code,
             error_sentence=failure.sentence,
-            **_platform_fields(failure.taken_over),
+            **_how_it_ran(failure.taken_over, failure.model_use),
         )
         set_run(run, RunStatus.WAITING, now, failure)
     return pause
@@ -194,12 +197,16 @@ def _pause_before_retry(attempts: int, wish: float | None) -> timedelta:
     return min(max(pause, timedelta(seconds=wish or 0)), LONGEST_PAUSE)
 
 
-def _platform_fields(taken_over: TakenOver | None) -> dict[str, Any]:
-    """How a step's row says that the platform's AI stood in for the own key, or that it did not."""
+def _how_it_ran(taken_over: TakenOver | None, use: ModelUse | None) -> dict[str, Any]:
+    """How a step's row says which model it ran on, and whether the platform's AI stood in for the own key."""
     return {
         "on_platform": taken_over is not None,
         "platform_code": taken_over.code if taken_over else "",
         "platform_reason": taken_over.reason if taken_over else "",
+        "model": use.model if use else "",
+        "meant_model": use.meant if use else "",
+        "model_code": use.code if use else "",
+        "model_reason": use.reason if use else "",
     }
 
 
@@ -211,7 +218,7 @@ def _end_step(run: WorkflowRun, step: Step, failure: StepFailure, now: datetime)
         finished_at=now,
         error_code=failure.code,
         error_sentence=failure.sentence,
-        **_platform_fields(failure.taken_over),
+        **_how_it_ran(failure.taken_over, failure.model_use),
     )
     set_run(run, RunStatus.PAUSED if failure.needs_admin else RunStatus.FAILED, now, failure)
     set_lead(run.lead, LeadStatus.ATTENTION)

@@ -119,11 +119,11 @@ def _line(run: WorkflowRun, step: Step) -> StepLine:
     label = str(StepName(step.name).label)
     match step.status:
         case StepStatus.SUCCEEDED:
-            return StepLine(label, "done", seconds=_seconds(step), detail=_finding(step), note=_platform_note(step))
+            return StepLine(label, "done", seconds=_seconds(step), detail=_finding(step), note=_note(step))
         case StepStatus.FAILED:
             # Why it failed stands in the banner above the steps.
             again = "Resume repeats this step only."
-            return StepLine(label, "failed", seconds=_seconds(step), detail=again, note=_platform_note(step))
+            return StepLine(label, "failed", seconds=_seconds(step), detail=again, note=_note(step))
         case StepStatus.RUNNING:
             tries = f"Attempt {step.attempts}." if step.attempts > 1 else ""
             return StepLine(label, "running", detail=tries)
@@ -131,7 +131,7 @@ def _line(run: WorkflowRun, step: Step) -> StepLine:
         return StepLine(label, "stopped" if step.attempts else "skipped")
     if run.status in (RunStatus.FAILED, RunStatus.PAUSED):
         return StepLine(label, "waiting", detail="Starts once the step before it has succeeded.")
-    return StepLine(label, "waiting", detail=_retry(step), note=_platform_note(step))
+    return StepLine(label, "waiting", detail=_retry(step), note=_note(step))
 
 
 def _seconds(step: Step) -> str:
@@ -148,11 +148,13 @@ def _finding(step: Step) -> str:
     return ""
 
 
-def _platform_note(step: Step) -> str:
-    """That the platform's AI stood in for the own key, and why."""
+def _note(step: Step) -> str:
+    """That the platform's AI stood in for the own key, or another model for the one that was meant, and why."""
+    done = "Done" if step.status == StepStatus.SUCCEEDED else "Tried"
     if step.on_platform:
-        done = "Done" if step.status == StepStatus.SUCCEEDED else "Tried"
         return f"{done} with the platform's AI, because {step.platform_reason}."
+    if step.on_other_model and step.model_reason:
+        return f"{done} with {step.model} in place of {step.meant_model}, because {step.model_reason}."
     if reason := (step.result or {}).get("searched_on_platform"):
         return f"The knowledge base was searched with the platform's AI, because {reason}."
     return ""

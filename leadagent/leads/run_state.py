@@ -24,10 +24,21 @@ class TakenOver:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelUse:
+    """The model that a step ran on and the one it was meant for; `code` and `reason` say why they differ."""
+
+    model: str
+    meant: str
+    code: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StepFailure:
     """Why a step ended without a result. `retry_after` is the provider's wish in seconds.
 
     `taken_over`: the platform's AI had been asked in place of the own key, and it is what failed last.
+    `model_use`: the model that was asked last, where one was.
     """
 
     code: str
@@ -36,6 +47,7 @@ class StepFailure:
     needs_admin: bool = False
     retry_after: float | None = None
     taken_over: TakenOver | None = None
+    model_use: ModelUse | None = None
 
 
 def lock_run(run_id: UUID) -> WorkflowRun | None:

@@ -6,17 +6,20 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
+from byok.config import get_ai_config
 from byok.errors import AIError
-from byok.fallback import FailedOnPlatform, Fallback, own_key_first
+from byok.fallback import FailedOnPlatform, Fallback, OnPlatform, own_key_first
+from byok.model_fallback import FailedOnOwnModel, OwnModel
 from leadagent.leads import event_loop
 from leadagent.leads.leases import Claim, LeaseLost, StepOutcome, complete_step, fail_step, renew_lease
 from leadagent.leads.models import StepName, WorkflowRun
 from leadagent.leads.outreach import write_email
 from leadagent.leads.qualify import qualify
 from leadagent.leads.research import research
-from leadagent.leads.run_state import StepFailure, TakenOver
+from leadagent.leads.run_state import ModelUse, StepFailure, TakenOver
 
 logger = logging.getLogger(__name__)
 
@@ -40,19 +43,24 @@ def perform_step(claim: Claim) -> timedelta | None:
 
 
 def _perform(claim: Claim) -> StepOutcome | StepFailure:
+    meant = ""
     try:
         run = WorkflowRun.objects.select_related("lead", "organization").get(pk=claim.run_id)
+        meant = get_ai_config(run.organization).meant_model(claim.name)
         with event_loop.heartbeat(partial(_still_wanted, claim), every=HEARTBEAT_SECONDS):
-            return _on_own_key_first(run, claim.name)
+            outcome, fallback = _on_own_key_first(run, claim)
+        taken_over, model_use = _how_it_ran(meant, fallback)
+        return replace(outcome, taken_over=taken_over, model_use=model_use)
     except AIError as error:
-        decision = error.taken_over if isinstance(error, FailedOnPlatform) else None
+        taken_over, model_use = _how_it_ran(meant, error)
         return StepFailure(
             code=error.code,
             sentence=error.sentence,
             permanent=error.permanent,
             needs_admin=error.needs_admin,
             retry_after=error.retry_after,
-            taken_over=TakenOver(decision.code, decision.reason) if decision else None,
+            taken_over=taken_over,
+            model_use=model_use,
         )
     except (DatabaseError, InterfaceError, event_loop.HeartbeatStopped):
         # Nothing can be stored now: the lease runs out and the sweep tries again.
@@ -62,13 +70,34 @@ def _perform(claim: Claim) -> StepOutcome | StepFailure:
         return BROKEN
 
 
-def _on_own_key_first(run: WorkflowRun, name: StepName) -> StepOutcome:
-    """The step on the organisation's own key; once more on the platform's AI where that fails and consent allows."""
-    granted = name in run.platform_grant
-    outcome, fallback = own_key_first(run.organization, name, partial(_WORK[name], run), granted=granted)
-    if fallback is None:
-        return outcome
-    return replace(outcome, taken_over=TakenOver(fallback.error.code, fallback.reason))
+def _on_own_key_first(run: WorkflowRun, claim: Claim) -> tuple[StepOutcome, Fallback | None]:
+    """The step on the organisation's own models; on the platform's AI where the key fails and consent allows.
+
+    A short rate limit is waited for before another model is asked: the first attempt ends with it.
+    """
+    return own_key_first(
+        run.organization,
+        claim.name,
+        partial(_WORK[claim.name], run),
+        granted=claim.name in run.platform_grant,
+        patient=claim.attempt == 1,
+    )
+
+
+def _how_it_ran(meant: str, by: Fallback | AIError | None) -> tuple[TakenOver | None, ModelUse | None]:
+    """What stood in for the configured model, told by what gave the result or by the error that ended the step."""
+    if isinstance(by, FailedOnOwnModel):
+        by = by.instead
+    match by:
+        case OwnModel():
+            return None, ModelUse(by.model, meant, by.error.code if by.error else "", by.reason)
+        case OnPlatform():
+            taken_over = TakenOver(by.error.code, by.reason)
+        case FailedOnPlatform():
+            taken_over = TakenOver(by.taken_over.code, by.taken_over.reason)
+        case _:
+            return None, ModelUse(meant, meant) if meant else None
+    return taken_over, ModelUse(settings.PLATFORM_CHAT_MODEL, meant, taken_over.code, taken_over.reason)
 
 
 def _still_wanted(claim: Claim) -> bool:

@@ -166,6 +166,10 @@ def _resume(locked: WorkflowRun | None) -> WorkflowRun:
         on_platform=False,
         platform_code="",
         platform_reason="",
+        model="",
+        meant_model="",
+        model_code="",
+        model_reason="",
     )
     set_run(locked, RunStatus.QUEUED, timezone.now())
     set_lead(locked.lead, LeadStatus.WORKING)

@@ -35,6 +35,7 @@ _GENERATING: tuple[tuple[str, Kind], ...] = (
     ("forbidden", "forbidden"),
     ("nocredit", "no_credit"),
     ("keylimit", "key_limit"),
+    ("gone", "model_not_found"),
 )
 # Calls of a model, which a provider bills.
 GENERATING_KINDS = frozenset({"chat", "embeddings"})
@@ -116,6 +117,7 @@ def endpoint(
                 if method not in ("*", request.method):
                     raise Refusal("wrong_method", facts={"method": method})
                 if needs_key:
+                    _spare(call)
                     _check_key(call)
                 response = answer(call, *args, **kwargs)
             except Refusal as refusal:
@@ -185,7 +187,18 @@ def _check_key(call: Call) -> None:
     asked = _EVERYWHERE + (_GENERATING if call.kind in GENERATING_KINDS else ())
     for word, kind in asked:
         if word in call.modes:
-            raise Refusal(kind, facts={"key": call.key, "retry_after": call.modes.retry_after})
+            raise Refusal(kind, facts={"key": call.key, "retry_after": call.modes.retry_after, "model": call.model})
+
+
+def _spare(call: Call) -> None:
+    """Forget the key's words where they are not for what is called."""
+    spared = call.modes.spared
+    if call.kind not in GENERATING_KINDS:
+        call.modes = KeyModes() if spared else call.modes
+    elif spared or "gone" in call.modes:
+        call.model = str(call.body().get("model"))
+        if spared and spared in call.model.lower():
+            call.modes = KeyModes()
 
 
 def _answered_calls(call: Call) -> int:

@@ -35,6 +35,7 @@ MODES = {
     "huge": "200 with 32 MiB of padding inside the JSON body",
     "errorin200": "generation fails after it began: an error inside a 200 body (OpenRouter) or inside the stream; "
     "OpenAI and Anthropic without streaming answer 500 and 529",
+    "gone": "404 for every model, as on the day after its last",
     "refuse": "the model declines: finish_reason content_filter, stop_reason refusal",
     "cached": "half of the prompt (with cache markers: the marked prefix) counts as read from the cache",
     "tuned": "an OpenAI account with a fine-tuned model of its own, listed and called by its keys only",
@@ -42,6 +43,9 @@ MODES = {
     "upstream cost beside it",
 }
 _WORDS = re.compile(rf"({'|'.join(sorted(MODES, key=len, reverse=True))})(\d*)")
+# Followed by letters: models with these letters in their name answer as if the key asked for nothing, and so do key and
+# lists (`overloaded-sparehaiku`: every model but a Haiku is overloaded).
+_SPARED = re.compile(r"spare([a-z]+)")
 _DEFAULTS = {"slow": 3, "ratelimit": 2, "revoked": 2}
 
 
@@ -56,6 +60,8 @@ class KeyModes:
     slow_seconds: int = 0
     retry_after: int = 0
     revoked_after: int = 0
+    # Letters in the name of the models that the words are not for; empty: they are for all.
+    spared: str = ""
 
     def __contains__(self, word: str) -> bool:
         return word in self.words
@@ -69,7 +75,14 @@ def has_shape(wire: str, key: str) -> bool:
 def read_modes(key: str) -> KeyModes:
     """Find the mode words in a key."""
     numbers = {word: int(digits or _DEFAULTS.get(word, 0)) for word, digits in _WORDS.findall(key.lower())}
-    return KeyModes(frozenset(numbers), numbers.get("slow", 0), numbers.get("ratelimit", 0), numbers.get("revoked", 0))
+    spared = _SPARED.search(key.lower())
+    return KeyModes(
+        words=frozenset(numbers),
+        slow_seconds=numbers.get("slow", 0),
+        retry_after=numbers.get("ratelimit", 0),
+        revoked_after=numbers.get("revoked", 0),
+        spared=spared.group(1) if spared else "",
+    )
 
 
 def fingerprint(key: str) -> str:

@@ -16,6 +16,7 @@ from byok.fallback import (
     FailedOnPlatform,
     Fallback,
     No,
+    OnPlatform,
     operations_to_grant,
     own_key_first,
     platform_instead,
@@ -124,7 +125,7 @@ def test_embeddings_fall_back_to_the_same_model_only(
     assert isinstance(decision, (Allowed if word == "allow" else Ask) if alike else No)
     if isinstance(decision, No):
         assert "does not compare" in decision.sentence
-        fallback = Fallback(error_of("invalid_key"), granted=True)
+        fallback = OnPlatform(error_of("invalid_key"), granted=True)
         with pytest.raises(AIError, match="does not compare"):
             get_model_for_tenant(organization, "embedding", operation="embedding", fallback=fallback)
 
@@ -182,7 +183,7 @@ def test_the_resolver_enforces_the_consent(
     organization: Organization, settings: Settings, word: str, granted: bool, code: str, served: bool
 ) -> None:
     consent(organization, word)
-    fallback = Fallback(error_of(code), granted)
+    fallback = OnPlatform(error_of(code), granted)
     if not served:
         with pytest.raises(AIError) as refused:
             get_model_for_tenant(organization, "chat", operation="qualification", fallback=fallback)
@@ -196,7 +197,7 @@ def test_the_resolver_enforces_the_consent(
 
 def test_a_consent_cannot_be_stretched_to_another_kind(organization: Organization) -> None:
     consent(organization, "allow")
-    fallback = Fallback(error_of("invalid_key"))
+    fallback = OnPlatform(error_of("invalid_key"))
     with pytest.raises(ValueError, match="per operation"):
         get_model_for_tenant(organization, "embedding", operation="qualification", fallback=fallback)
 

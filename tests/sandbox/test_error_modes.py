@@ -269,3 +269,18 @@ def test_a_key_can_be_revoked_on_the_way(caller: Call, new_key: NewKey, wire: st
     if wire != "openrouter":
         with pytest.raises(SDKS[wire].AuthenticationError):
             client.list_models()
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_model_can_be_gone_while_another_is_spared(caller: Call, new_key: NewKey, wire: str) -> None:
+    model = MODELS[wire]
+    gone = caller(wire, new_key(wire, "gone"))
+    with pytest.raises(SDKS[wire].NotFoundError, match=model):
+        gone.ask()
+    letters = "".join(filter(str.isalpha, model.rpartition("/")[2].partition("-")[0]))
+    assert caller(wire, new_key(wire, "gone", f"spare{letters}")).ask()
+    other = caller(wire, new_key(wire, "overloaded", "sparesomethingelse"))
+    with pytest.raises(SDKS[wire].APIStatusError):
+        other.ask()
+    # The key itself and the lists answer, so that the key can be saved.
+    assert model in other.list_models()

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from byok import resolver
 from byok.errors import AIError, translated
-from byok.fallback import Fallback, bare_model_name, own_key_first
+from byok.fallback import Fallback, OnPlatform, bare_model_name, own_key_first
 from byok.models import PLATFORM_DEFAULT
 from byok.providers import REGISTRY
 from byok.providers.base import BatchLimits, Provider
@@ -99,12 +99,13 @@ def batches_of_embeddings(
         ask = partial(_embed, organization, list(texts[part]), choice, lead=lead, run=run, timeout=timeout)
         if fallback is None:
             batch, fallback = own_key_first(organization, "embedding", ask, granted=granted)
-            if fallback is not None:
+            if isinstance(fallback, OnPlatform):
                 _note_platform_use(organization, run, fallback.error.code)
         else:
-            # The own key has failed a moment ago, and the batches before this one are paid for.
+            # The own key or model has failed a moment ago, and the batches before this one are paid for.
             batch = ask(fallback)
-        yield Embeddings(batch.vectors, batch.model, fallback.reason if fallback else "")
+        taken_over = fallback.reason if isinstance(fallback, OnPlatform) else ""
+        yield Embeddings(batch.vectors, batch.model, taken_over)
 
 
 def limits_of(choice: EmbeddingChoice | None) -> BatchLimits:
@@ -137,8 +138,8 @@ def _embed(
     )
     name = bare_model_name(model.model_id)
     if fallback is not None and choice is not None and name != choice.name:
-        # The platform has the model that is chosen now, and what is wanted is still another one.
-        raise fallback.error
+        # What would stand in is the model that is chosen now, and what is wanted is still another one.
+        raise fallback.error or AIError("bad_response", provider=model.provider)
     # Only providers with the OpenAI wire offer embeddings.
     client = cast("OpenAI", model.client()).with_options(timeout=timeout or BATCH_SECONDS)
     with translated(model.provider):

@@ -153,6 +153,12 @@ class Step(models.Model):
     # The prompt of the last attempt ("default v1", "own v3") and the SHA-256 of its text.
     prompt_version = models.CharField(max_length=40, blank=True)
     prompt_digest = models.CharField(max_length=64, blank=True)
+    # The model that the last attempt ended on, and the one that it was meant for; where they differ the
+    # trouble's code, and the reason as it follows "because". All empty before the first attempt has ended.
+    model = models.CharField(max_length=200, blank=True)
+    meant_model = models.CharField(max_length=200, blank=True)
+    model_code = models.CharField(max_length=40, blank=True)
+    model_reason = models.TextField(blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -164,6 +170,11 @@ class Step(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} of {self.run_id}"
+
+    @property
+    def on_other_model(self) -> bool:
+        """Whether another model than the one that was meant did it, or was the last to fail."""
+        return self.model != self.meant_model
 
     @property
     def duration(self) -> timedelta | None:
