@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from leadagent.logs import scrub
@@ -164,7 +165,8 @@ class AIError(Exception):
     """A call that did not give an answer, told in our words.
 
     `detail` is the provider's own text after scrubbing (may be empty). `retry_after`
-    is in seconds, from the provider's header, or None.
+    is in seconds, from the provider's header, or None. `needed` is what a call that did not
+    fit into a budget may cost, in US dollars, or None.
     """
 
     def __init__(
@@ -176,12 +178,14 @@ class AIError(Exception):
         detail: str = "",
         retry_after: float | None = None,
         status: int | None = None,
+        needed: Decimal | None = None,
     ) -> None:
         self.kind = KINDS[code]
         self.provider = provider
         self.detail = scrub(detail)[:500]
         self.retry_after = retry_after
         self.status = status
+        self.needed = needed
         self.sentence = sentence or self.kind.sentence.format(**_names(provider))
         super().__init__(f"{code}: {self.sentence}")
 
@@ -336,6 +340,7 @@ def error_from_answer(provider: str, status: int, body: object, headers: Mapping
             sentence=sentence,
             detail=own,
             retry_after=_retry_after(headers),
+            needed=_dollars(inner.get("needed")),
         )
     text = str(inner.get("message") or "")
     kind = REGISTRY[provider].classify(status, inner) if provider in REGISTRY else classify_status(status)
@@ -373,6 +378,13 @@ def classify_status(status: int) -> str:
             return "bad_request"
         case _:
             return "bad_response"
+
+
+def _dollars(text: object) -> Decimal | None:
+    try:
+        return Decimal(text) if isinstance(text, str) else None
+    except InvalidOperation:
+        return None
 
 
 def _retry_after(headers: Mapping[str, str] | None) -> float | None:

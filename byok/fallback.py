@@ -219,6 +219,7 @@ def _failed_on_platform(failed: AIError, own: AIError, decision: Allowed) -> Fai
             detail=failed.detail,
             retry_after=failed.retry_after,
             status=failed.status,
+            needed=failed.needed,
         )
     raised.taken_over = decision
     return raised

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 import httpx2
 
@@ -112,7 +113,7 @@ class Gate:
         try:
             self._budget = budgets.reserve(context.organization_id, context.operation, most)
         except budgets.BudgetReached as reached:
-            return self._refuse("budget_exhausted", sentence=str(reached))
+            return self._refuse("budget_exhausted", sentence=str(reached), needed=reached.needed)
         except budgets.BudgetUnavailable:
             if context.key_owner is KeyOwner.PLATFORM:
                 return self._refuse("quota_unavailable")
@@ -143,7 +144,9 @@ class Gate:
         """As `settle`, in a thread; it is carried through even if the caller is cancelled."""
         await asyncio.shield(asyncio.to_thread(self.settle, event, unbilled=unbilled))
 
-    def _refuse(self, code: str, *, sentence: str = "", retry_after: int | None = None) -> httpx2.Response:
+    def _refuse(
+        self, code: str, *, sentence: str = "", retry_after: int | None = None, needed: Decimal | None = None
+    ) -> httpx2.Response:
         error = errors.AIError(code, provider=self._context.provider, sentence=sentence)
         body = {
             "type": "error",
@@ -151,6 +154,8 @@ class Gate:
                 "type": code,
                 "code": errors.REFUSAL_PREFIX + code,
                 "message": error.sentence,
+                # What whoever waits for room in the budget has to wait for.
+                **({"needed": str(needed)} if needed is not None else {}),
             },
         }
         headers = {"x-should-retry": "false"}

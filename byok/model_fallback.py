@@ -113,6 +113,7 @@ def _the_worst(errors: list[AIError], instead: OwnModel | None) -> AIError:
         detail=told.detail,
         retry_after=min(waits) if waits and not told.permanent else None,
         status=told.status,
+        needed=told.needed,
     )
     raised.instead = instead
     return raised

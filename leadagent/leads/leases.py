@@ -5,7 +5,6 @@ dies. Every write about a step names the token, so a worker that was given up fo
 cannot overwrite its successor, and a step that has succeeded never runs again.
 """
 
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from django.utils import timezone
 
 from leadagent.leads.models import LeadStatus, Qualification, RunStatus, Step, StepName, StepStatus, WorkflowRun
 from leadagent.leads.outreach import Email, create_draft
+from leadagent.leads.retrying import MAX_WORKERS_LOST, attempts_for, pause_before_retry
 from leadagent.leads.run_state import (
     ModelUse,
     StepFailure,
@@ -31,10 +31,6 @@ from leadagent.leads.run_state import (
 
 # Renewed every few seconds while the step runs; long enough for one slow call in between.
 LEASE = timedelta(seconds=60)
-MAX_ATTEMPTS = 3
-FIRST_PAUSE = timedelta(seconds=4)
-LONGEST_PAUSE = timedelta(minutes=15)
-
 
 # With these the platform's AI was wanted, and nothing left for it.
 _NEVER_SENT = frozenset({"quota_exhausted", "quota_unavailable"})
@@ -71,7 +67,7 @@ class StepOutcome:
 
 WORKER_LOST = StepFailure(
     code="worker_lost",
-    sentence=f"The worker stopped {MAX_ATTEMPTS} times during this step. Resume the run to try again.",
+    sentence=f"The worker stopped {MAX_WORKERS_LOST} times during this step. Resume the run to try again.",
     permanent=True,
 )
 
@@ -89,13 +85,15 @@ def claim_step(run_id: UUID) -> Claim | None:
         step = run.steps.exclude(status=StepStatus.SUCCEEDED).order_by("position").first()
         if step is None or not _is_due(step, now):
             return None
-        if step.attempts >= MAX_ATTEMPTS:
+        lost = step.workers_lost + (step.status == StepStatus.RUNNING)
+        if lost >= MAX_WORKERS_LOST:
             _end_step(run, step, WORKER_LOST, now)
             return None
         claim = Claim(run.pk, step.pk, StepName(step.name), uuid4(), step.attempts + 1)
         Step.objects.filter(pk=step.pk).update(
             status=StepStatus.RUNNING,
             attempts=claim.attempt,
+            workers_lost=lost,
             lease_token=claim.token,
             lease_expires_at=now + LEASE,
             next_attempt_at=None,
@@ -154,11 +152,12 @@ def fail_step(claim: Claim, failure: StepFailure) -> timedelta | None:
         if failure.permanent:
             _end_step(run, step, failure, now)
             return None
-        if step.attempts >= MAX_ATTEMPTS:
-            given_up = f"{failure.sentence} It was tried {MAX_ATTEMPTS} times; resume the run to try again."
+        tries = step.attempts - step.workers_lost
+        if tries >= attempts_for(failure.code):
+            given_up = f"{failure.sentence} It was tried {tries} times; resume the run to try again."
             _end_step(run, step, replace(failure, sentence=given_up), now)
             return None
-        pause = _pause_before_retry(step.attempts, failure.retry_after)
+        pause = pause_before_retry(failure.code, tries, failure.retry_after)
         _held(claim).update(
             status=StepStatus.PENDING,
             lease_token=None,
@@ -191,12 +190,6 @@ def _is_due(step: Step, now: datetime) -> bool:
     return step.status == StepStatus.RUNNING and (step.lease_expires_at is None or step.lease_expires_at <= now)
 
 
-def _pause_before_retry(attempts: int, wish: float | None) -> timedelta:
-    """About four seconds, then sixteen, spread so that many runs do not return at once; longer if asked to."""
-    pause = FIRST_PAUSE * (4.0 ** (attempts - 1) * random.uniform(1.0, 1.5))  # noqa: S311 -- no secret
-    return min(max(pause, timedelta(seconds=wish or 0)), LONGEST_PAUSE)
-
-
 def _how_it_ran(taken_over: TakenOver | None, use: ModelUse | None) -> dict[str, Any]:
     """How a step's row says which model it ran on, and whether the platform's AI stood in for the own key."""
     return {
@@ -220,5 +213,7 @@ def _end_step(run: WorkflowRun, step: Step, failure: StepFailure, now: datetime)
         error_sentence=failure.sentence,
         **_how_it_ran(failure.taken_over, failure.model_use),
     )
+    run.budget_needed = failure.budget_needed
+    run.save(update_fields=["budget_needed"])
     set_run(run, RunStatus.PAUSED if failure.needs_admin else RunStatus.FAILED, now, failure)
     set_lead(run.lead, LeadStatus.ATTENTION)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from leadagent.leads.mending import MENDABLE
 from leadagent.leads.models import (
     Category,
     DraftStatus,
@@ -20,6 +21,7 @@ from leadagent.leads.models import (
     WorkflowRun,
 )
 from leadagent.leads.rewriting import newest_rewrite
+from leadagent.leads.retrying import attempts_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,11 @@ class Progress:
     tool_calls: list[dict[str, str]]
     fingerprint: str
     is_rewriting: bool = False
+
+    @property
+    def goes_on_by_itself(self) -> bool:
+        """Whether the run resumes without anybody's hand once what paused it is mended."""
+        return self.run.status == RunStatus.PAUSED and self.run.error_code in MENDABLE
 
     @property
     def is_moving(self) -> bool:
@@ -164,7 +171,8 @@ def _retry(step: Step) -> str:
     if step.next_attempt_at is None:
         return ""
     wait = max(0, round((step.next_attempt_at - timezone.now()).total_seconds()))
-    return f"{step.error_sentence} Attempt {step.attempts + 1} of 3 {f'in about {wait} s' if wait else 'now'}."
+    of = attempts_for(step.error_code) + step.workers_lost
+    return f"{step.error_sentence} Attempt {step.attempts + 1} of {of} {f'in about {wait} s' if wait else 'now'}."
 
 
 def _fingerprint(lead: Lead, run: WorkflowRun, steps: list[Step], draft: EmailDraft | None, rewrite: str) -> str:

@@ -6,6 +6,7 @@ draft locks the lead first, so that no two writers can wait for each other.
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from django.utils import timezone
@@ -38,7 +39,8 @@ class StepFailure:
     """Why a step ended without a result. `retry_after` is the provider's wish in seconds.
 
     `taken_over`: the platform's AI had been asked in place of the own key, and it is what failed last.
-    `model_use`: the model that was asked last, where one was.
+    `model_use`: the model that was asked last, where one was. `budget_needed`: US dollars that the call which did
+    not fit into a budget may have cost.
     """
 
     code: str
@@ -48,6 +50,7 @@ class StepFailure:
     retry_after: float | None = None
     taken_over: TakenOver | None = None
     model_use: ModelUse | None = None
+    budget_needed: Decimal | None = None
 
 
 def lock_run(run_id: UUID) -> WorkflowRun | None:

@@ -61,6 +61,7 @@ def _perform(claim: Claim) -> StepOutcome | StepFailure:
             retry_after=error.retry_after,
             taken_over=taken_over,
             model_use=model_use,
+            budget_needed=error.needed,
         )
     except (DatabaseError, InterfaceError, event_loop.HeartbeatStopped):
         # Nothing can be stored now: the lease runs out and the sweep tries again.

@@ -18,7 +18,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from leadagent.leads import rewriting, sending, webhooks, workflow
+from leadagent.leads import mending, rewriting, sending, webhooks, workflow
 from leadagent.leads.knowledge import indexing, reembedding, uploads
 from leadagent.leads.leases import claim_step
 from leadagent.tenants.models import Organization
@@ -111,7 +111,9 @@ def deliver_webhooks() -> None:
 
 @shared_task(name="leadagent.leads.tasks.sweep_runs")
 def sweep_runs() -> None:
-    """Tell workers again about everything that waits and whose nudge was lost."""
+    """Let runs go on whose cause is mended, and tell workers again about everything whose nudge was lost."""
+    for run_id in mending.resume_mended():
+        nudge_run(run_id)
     for run_id in workflow.take_due_runs():
         _tell(advance_run, run_id)
     for draft_id in sending.take_unsent_drafts():

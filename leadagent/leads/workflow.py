@@ -77,6 +77,26 @@ def resume_run(run: WorkflowRun, *, by: User | None = None, request: HttpRequest
     return locked
 
 
+def resume_by_itself(run_id: UUID, *, because: str) -> bool:
+    """Let a paused run go on because what paused it is mended; False where it is no longer paused.
+
+    `because` says what was mended, for the audit log.
+    """
+    with transaction.atomic():
+        locked = lock_run(run_id)
+        if locked is None or locked.status != RunStatus.PAUSED:
+            return False
+        stopped_by = locked.error_code
+        try:
+            locked = _resume(locked)
+        except RunConflict:
+            return False
+        locked.auto_resumed_at = timezone.now()
+        locked.save(update_fields=["auto_resumed_at"])
+        _record("run.resumed", locked, by=None, after={"stopped_by": stopped_by, "because": because}, request=None)
+    return True
+
+
 def platform_offer(run: WorkflowRun) -> list[str]:
     """The operations that a person may let the platform's AI do in this paused run; empty where nothing is offered.
 
@@ -160,6 +180,7 @@ def _resume(locked: WorkflowRun | None) -> WorkflowRun:
     locked.steps.exclude(status=StepStatus.SUCCEEDED).update(
         status=StepStatus.PENDING,
         attempts=0,
+        workers_lost=0,
         next_attempt_at=None,
         error_code="",
         error_sentence="",

@@ -17,6 +17,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, cast
+from uuid import UUID
 
 import django
 
@@ -85,6 +86,36 @@ def end() -> Outcomes:
         total += outcomes
     _background.clear()
     return total
+
+
+def lead(*, organization: int, done: int = 0) -> str:
+    """A lead with its run, whose first `done` steps are behind it; no worker is told. The run's id."""
+    from leadagent.leads.intake import take_in
+    from leadagent.leads.leases import complete_step
+    from leadagent.leads.models import LeadSource
+    from tests.leads.factories import OUTCOMES, claimed
+
+    fields = {
+        "name": "Jo",
+        "email": "jo@gears.example",
+        "company": "Gears Ltd",
+        "phone": "",
+        "message": "We are a team of 80 and would like to buy 40 seats this quarter. Can you send a quote?",
+    }
+    owner = Organization.objects.get(pk=organization)
+    run = take_in(owner, fields, source=LeadSource.API)[0].runs.get()
+    for _ in range(done):
+        claim = claimed(run)
+        complete_step(claim, OUTCOMES[claim.name])
+    return str(run.pk)
+
+
+def nudge(*, run: str) -> bool:
+    """Tell a worker about the run, as whoever starts it does."""
+    from leadagent.leads.tasks import nudge_run
+
+    nudge_run(UUID(run))
+    return True
 
 
 def saves(*, organization: int, keys: dict[str, str], count: int) -> Outcomes:
@@ -169,7 +200,19 @@ def _call(model: TenantModel, *, stream: bool = False) -> str:
 def main() -> None:
     commands = {
         command.__name__: command
-        for command in (organization, calls, begin, end, saves, resolve_and_call, travel, tasks, held_events)
+        for command in (
+            organization,
+            calls,
+            lead,
+            nudge,
+            begin,
+            end,
+            saves,
+            resolve_and_call,
+            travel,
+            tasks,
+            held_events,
+        )
     }
     # What the product prints is not an answer.
     answers = os.fdopen(os.dup(1), "w", buffering=1)

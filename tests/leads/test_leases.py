@@ -9,8 +9,6 @@ from django.utils import timezone
 
 from leadagent.leads.leases import (
     LEASE,
-    LONGEST_PAUSE,
-    MAX_ATTEMPTS,
     LeaseLost,
     claim_step,
     complete_step,
@@ -18,6 +16,7 @@ from leadagent.leads.leases import (
     renew_lease,
 )
 from leadagent.leads.models import Category, EmailDraft, LeadStatus, RunStatus, Step, StepName, StepStatus, WorkflowRun
+from leadagent.leads.retrying import LONGEST_PAUSE, MAX_WORKERS_LOST, attempts_for
 from leadagent.leads.run_state import StepFailure
 from leadagent.leads.workflow import cancel_run
 from tests.leads.factories import OUTCOMES, LeadFactory, claimed, run_for
@@ -91,7 +90,7 @@ def test_a_renewed_lease_holds() -> None:
 def test_a_step_that_takes_its_worker_down_is_given_up() -> None:
     run = run_for(LeadFactory())
     at = timezone.now()
-    for attempt in range(MAX_ATTEMPTS):
+    for attempt in range(MAX_WORKERS_LOST):
         with time_machine.travel(at + attempt * (LEASE + timedelta(seconds=1))):
             claimed(run)
     with time_machine.travel(at + timedelta(hours=1)):
@@ -106,7 +105,7 @@ def test_a_passing_failure_is_tried_again_after_a_growing_pause() -> None:
     run = run_for(LeadFactory())
     pauses: list[timedelta] = []
     at = timezone.now()
-    for _ in range(MAX_ATTEMPTS - 1):
+    for _ in range(attempts_for("timeout") - 1):
         with time_machine.travel(at, tick=False):
             pause = fail_step(claimed(run), SLOW)
             assert pause is not None
@@ -155,3 +154,41 @@ def test_the_result_of_a_cancelled_run_is_refused() -> None:
     with pytest.raises(LeaseLost):
         complete_step(claim, OUTCOMES[claim.name])
     assert not EmailDraft.objects.filter(run=run).exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "tries", "first"),
+    [("rate_limited", 5, 4), ("overloaded", 5, 4), ("unreachable", 6, 5), ("bad_response", 3, 1), ("timeout", 3, 4)],
+)
+def test_how_often_and_how_soon_depends_on_the_trouble(code: str, tries: int, first: int) -> None:
+    run = run_for(LeadFactory())
+    failure = StepFailure(code, "It passes.", permanent=False)
+    pauses: list[timedelta | None] = []
+    at = timezone.now()
+    while not pauses or pauses[-1] is not None:
+        with time_machine.travel(at, tick=False):
+            pauses.append(fail_step(claimed(run), failure))
+        at += pauses[-1] or timedelta(0)
+
+    assert len(pauses) == tries
+    assert pauses[0] is not None
+    assert timedelta(seconds=first) <= pauses[0] <= timedelta(seconds=1.5 * first)
+    run.refresh_from_db()
+    assert run.error_sentence == f"It passes. It was tried {tries} times; resume the run to try again."
+
+
+def test_a_lost_worker_takes_no_attempt_away() -> None:
+    run = run_for(LeadFactory())
+    at = timezone.now()
+    for _ in range(MAX_WORKERS_LOST - 1):
+        with time_machine.travel(at, tick=False):
+            claimed(run)
+        at += LEASE + timedelta(seconds=1)
+    pauses = []
+    for _ in range(attempts_for("timeout")):
+        with time_machine.travel(at, tick=False):
+            pauses.append(fail_step(claimed(run), SLOW))
+        at += pauses[-1] or timedelta(0)
+    assert [pause is None for pause in pauses] == [False, False, True]
+    run.refresh_from_db()
+    assert run.error_sentence.endswith("It was tried 3 times; resume the run to try again.")

@@ -82,7 +82,14 @@ class BudgetUnavailable(Exception):
 
 
 class BudgetReached(Exception):
-    """A call does not fit into a hard budget any more. The text tells an admin what stopped and how to go on."""
+    """A call does not fit into a hard budget any more. The text tells an admin what stopped and how to go on.
+
+    `needed`: US dollars that the call may cost.
+    """
+
+    def __init__(self, sentence: str, *, needed: Decimal) -> None:
+        self.needed = needed
+        super().__init__(sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +130,7 @@ def reserve(organization_id: int, operation: str, amount: Decimal) -> BudgetRese
     if not found[0][1]:
         _, _, row_id, whose, taken, hard, _ = next(row for row in held if row[4] + amount > row[5])
         _note_refusal(row_id)
-        raise BudgetReached(_sentence(whose, month, hard=hard, taken=taken, amount=amount))
+        raise BudgetReached(_sentence(whose, month, hard=hard, taken=taken, amount=amount), needed=amount)
     return BudgetReservation(tuple(row[2] for row in held), amount)
 
 
@@ -159,6 +166,14 @@ def taken_this_month(organization: Organization) -> dict[str, Decimal]:
     """Operation -> US dollars that this month's calls have taken of its hard budget, held ones included."""
     rows = BudgetMonth.objects.filter(organization=organization, month=current_month())
     return dict(rows.values_list("operation", "taken"))
+
+
+def room_for(organization_id: int, operation: str) -> Decimal | None:
+    """US dollars that a call for `operation` may still take of this month's hard budgets; None where there is none."""
+    whose = {"organization_id": organization_id, "operation__in": ("", operation)}
+    hard = dict(Budget.objects.filter(**whose, hard__isnull=False).values_list("operation", "hard"))
+    taken = dict(BudgetMonth.objects.filter(**whose, month=current_month()).values_list("operation", "taken"))
+    return min((limit - taken.get(name, Decimal(0)) for name, limit in hard.items() if limit is not None), default=None)
 
 
 def save_budgets(

@@ -79,6 +79,10 @@ class WorkflowRun(models.Model):
     platform_used_at = models.DateTimeField(null=True, blank=True)
     # When a worker was last told about this run. The sweep repeats what went unheard.
     nudged_at = models.DateTimeField(null=True, blank=True)
+    # Of a run that a budget stopped: US dollars that the call which did not fit may cost.
+    budget_needed = models.DecimalField(max_digits=20, decimal_places=12, null=True, blank=True)
+    # When the run last went on by itself, because what had paused it was mended.
+    auto_resumed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -94,6 +98,11 @@ class WorkflowRun(models.Model):
                 fields=["nudged_at"],
                 condition=Q(status__in=[status.value for status in ACTIVE]),
                 name="run_active",
+            ),
+            models.Index(
+                fields=["organization", "error_code"],
+                condition=Q(status=RunStatus.PAUSED.value),
+                name="run_paused",
             ),
             # Two counts of the usage page.
             models.Index(
@@ -139,6 +148,8 @@ class Step(models.Model):
     position = models.PositiveSmallIntegerField()
     status = models.CharField(max_length=10, choices=StepStatus.choices, default=StepStatus.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)
+    # Attempts whose worker died.
+    workers_lost = models.PositiveSmallIntegerField(default=0)
     lease_token = models.UUIDField(null=True, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     next_attempt_at = models.DateTimeField(null=True, blank=True)
