@@ -59,7 +59,7 @@ class LeadAdmin(ReadOnlyAdmin):
 @admin.register(WorkflowRun)
 class WorkflowRunAdmin(ReadOnlyAdmin):
     list_display = ("id", "organization", "lead", "status", "error_code", "category", "created_at", "finished_at")
-    list_filter = ("status", ErrorCodeFilter, "category")
+    list_filter = ("status", ErrorCodeFilter, "category", "is_comparison")
     search_fields = ("id", "lead__id", "lead__email")
     list_select_related = ("organization", "lead")
     ordering = ("-created_at",)

@@ -22,7 +22,7 @@ def close_lead(lead: Lead, *, by: User | None, request: HttpRequest | None = Non
         locked = _locked(lead)
         if locked.status == LeadStatus.CLOSED:
             return False
-        run = locked.runs.filter(status__in=OPEN).first()
+        run = locked.runs.main().filter(status__in=OPEN).first()
         if run is not None:
             supersede(run, timezone.now())
         _move(locked, LeadStatus.CLOSED, "lead.closed", by=by, request=request)

@@ -24,7 +24,7 @@ from leadagent.leads.run_state import (
     TakenOver,
     lock_run,
     note_platform_use,
-    set_lead,
+    set_lead_of,
     set_run,
     set_verdict,
 )
@@ -134,8 +134,8 @@ def complete_step(claim: Claim, outcome: StepOutcome) -> bool:
         if run.steps.exclude(status=StepStatus.SUCCEEDED).exists():
             set_run(run, RunStatus.RUNNING, now)
             return True
-        set_run(run, RunStatus.AWAITING_REVIEW, now)
-        set_lead(run.lead, LeadStatus.REVIEW)
+        set_run(run, RunStatus.DONE if run.is_comparison else RunStatus.AWAITING_REVIEW, now)
+        set_lead_of(run, LeadStatus.REVIEW)
         return False
 
 
@@ -216,4 +216,4 @@ def _end_step(run: WorkflowRun, step: Step, failure: StepFailure, now: datetime)
     run.budget_needed = failure.budget_needed
     run.save(update_fields=["budget_needed"])
     set_run(run, RunStatus.PAUSED if failure.needs_admin else RunStatus.FAILED, now, failure)
-    set_lead(run.lead, LeadStatus.ATTENTION)
+    set_lead_of(run, LeadStatus.ATTENTION)

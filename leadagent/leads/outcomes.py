@@ -12,7 +12,7 @@ from usage.analytics.contributions import Outcome
 def count_outcomes(organization: Organization, start: date, end: date) -> list[Outcome]:
     """Leads that a run begun in the period found qualified, and emails sent in it. UTC days, half-open; two queries."""
     since, until = (datetime.combine(day, time.min, UTC) for day in (start, end))
-    runs = WorkflowRun.objects.filter(organization=organization)
+    runs = WorkflowRun.objects.main().filter(organization=organization)
     begun = runs.filter(created_at__gte=since, created_at__lt=until)
     qualified = begun.filter(category=Category.QUALIFIED).values("lead").distinct().count()
     # A run is over when its email has gone out.

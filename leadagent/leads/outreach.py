@@ -97,10 +97,14 @@ def write_email(
 
 
 def create_draft(run: WorkflowRun, email: Email) -> EmailDraft:
-    """Store the model's reply, with the signature below it, for review. The caller holds the run's lock."""
+    """Store the model's reply, with the signature below it, for review or for comparison only.
+
+    The caller holds the run's lock.
+    """
     body = with_signature(email.body, voice_of(run.organization))
     draft = EmailDraft(
         run=run,
+        status=DraftStatus.COMPARED if run.is_comparison else DraftStatus.DRAFT,
         subject=email.subject,
         body=body,
         original_subject=email.subject,

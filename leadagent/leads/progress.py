@@ -20,8 +20,8 @@ from leadagent.leads.models import (
     StepStatus,
     WorkflowRun,
 )
-from leadagent.leads.rewriting import newest_rewrite
 from leadagent.leads.retrying import attempts_for
+from leadagent.leads.rewriting import newest_rewrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Progress:
 
 def progress_of(lead: Lead) -> Progress | None:
     """The newest run of the lead with its steps and draft (three queries); None before the first run."""
-    run = lead.runs.select_related("organization").order_by("-created_at", "-pk").first()
+    run = lead.runs.main().select_related("organization").order_by("-created_at", "-pk").first()
     if run is None:
         return None
     steps = list(run.steps.all())
@@ -114,12 +114,17 @@ def progress_of(lead: Lead) -> Progress | None:
     return Progress(
         run=run,
         draft=draft,
-        steps=[_line(run, step) for step in steps],
+        steps=step_lines(run, steps),
         report=str(found.get("report", "")),
         tool_calls=list(found.get("tool_calls", [])),
         fingerprint=_fingerprint(lead, run, steps, draft, str(rewrite)),
         is_rewriting=rewrite is not None and rewrite.status == RewriteStatus.WAITING,
     )
+
+
+def step_lines(run: WorkflowRun, steps: list[Step]) -> list[StepLine]:
+    """The steps of a run, in its order."""
+    return [_line(run, step) for step in steps]
 
 
 def _line(run: WorkflowRun, step: Step) -> StepLine:

@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from byok.errors import AIError
-from byok.fallback import Fallback, own_key_first
+from byok.fallback import Fallback, OnPlatform, own_key_first
 from leadagent.leads import event_loop
 from leadagent.leads.models import (
     DraftRewrite,
@@ -228,13 +228,14 @@ def _store(rewrite: DraftRewrite, written: _Written, fallback: Fallback | None) 
                 edited_at=now,
                 version=F("version") + 1,
             )
-        if fallback is not None:
-            note_platform_use(run, StepName.EMAIL_GENERATION, fallback.error.code, now)
+        on_platform = fallback if isinstance(fallback, OnPlatform) else None
+        if on_platform is not None:
+            note_platform_use(run, StepName.EMAIL_GENERATION, on_platform.error.code, now)
         held.update(
             status=RewriteStatus.DONE,
             revision=revision,
             kept_aside=not fits,
-            platform_reason=fallback.reason if fallback else "",
+            platform_reason=on_platform.reason if on_platform else "",
             error_code="",
             error_sentence="",
             finished_at=now,

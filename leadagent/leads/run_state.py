@@ -78,6 +78,12 @@ def set_run(run: WorkflowRun, status: RunStatus, now: datetime, failure: StepFai
     run.save(update_fields=["status", "error_code", "error_sentence", "updated_at", "finished_at"])
 
 
+def set_lead_of(run: WorkflowRun, status: LeadStatus) -> None:
+    """Move the locked run's lead to `status`, unless the run only compares models."""
+    if not run.is_comparison:
+        set_lead(run.lead, status)
+
+
 def set_lead(lead: Lead, status: LeadStatus) -> None:
     """Move the locked lead to `status`."""
     lead.status, lead.last_activity_at = status, timezone.now()
@@ -87,12 +93,18 @@ def set_lead(lead: Lead, status: LeadStatus) -> None:
 
 
 def set_verdict(run: WorkflowRun, verdict: Qualification) -> None:
-    """Store the verdict with the locked run; its lead shows it in place of an earlier run's."""
+    """Store the verdict with the locked run. Its lead shows it from now on, unless the run only compares models."""
     run.category, run.reason, run.confidence = verdict.category, verdict.reason, verdict.confidence
     run.save(update_fields=["category", "reason", "confidence"])
-    run.lead.category, run.lead.last_activity_at = verdict.category, timezone.now()
+    if not run.is_comparison:
+        set_category(run)
+
+
+def set_category(run: WorkflowRun) -> None:
+    """Let the locked run's lead show its verdict."""
+    run.lead.category, run.lead.last_activity_at = run.category, timezone.now()
     run.lead.save(update_fields=["category", "last_activity_at"])
-    if verdict.category == Category.QUALIFIED:
+    if run.category == Category.QUALIFIED:
         note_outcome(run.lead, LeadEvent.QUALIFIED, key=run.pk)
 
 

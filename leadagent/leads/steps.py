@@ -46,7 +46,7 @@ def _perform(claim: Claim) -> StepOutcome | StepFailure:
     meant = ""
     try:
         run = WorkflowRun.objects.select_related("lead", "organization").get(pk=claim.run_id)
-        meant = get_ai_config(run.organization).meant_model(claim.name)
+        meant = run.chosen_models.get(claim.name) or get_ai_config(run.organization).meant_model(claim.name)
         with event_loop.heartbeat(partial(_still_wanted, claim), every=HEARTBEAT_SECONDS):
             outcome, fallback = _on_own_key_first(run, claim)
         taken_over, model_use = _how_it_ran(meant, fallback)
@@ -74,12 +74,17 @@ def _perform(claim: Claim) -> StepOutcome | StepFailure:
 def _on_own_key_first(run: WorkflowRun, claim: Claim) -> tuple[StepOutcome, Fallback | None]:
     """The step on the organisation's own models; on the platform's AI where the key fails and consent allows.
 
-    A short rate limit is waited for before another model is asked: the first attempt ends with it.
+    A short rate limit is waited for before another model is asked: the first attempt ends with it. Nothing stands in
+    for a model that a person chose for this run.
     """
+    work = partial(_WORK[claim.name], run)
+    if chosen := run.chosen_models.get(claim.name):
+        wish = OwnModel(chosen)
+        return work(wish), wish
     return own_key_first(
         run.organization,
         claim.name,
-        partial(_WORK[claim.name], run),
+        work,
         granted=claim.name in run.platform_grant,
         patient=claim.attempt == 1,
     )

@@ -4,6 +4,7 @@ PostgreSQL holds every fact; a worker is only nudged (see `tasks`). What happens
 step is in `steps`, who may run it in `leases`.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -25,7 +26,7 @@ from leadagent.leads.models import (
     WorkflowRun,
 )
 from leadagent.leads.outreach import discard_superseded
-from leadagent.leads.run_state import lock_run, set_lead, set_run
+from leadagent.leads.run_state import lock_run, set_lead_of, set_run
 from leadagent.tenants import audit
 from leadagent.tenants.models import User
 
@@ -45,7 +46,7 @@ def start_run(lead: Lead, *, by: User | None = None, request: HttpRequest | None
     """
     with transaction.atomic():
         locked = Lead.objects.select_for_update(no_key=True).get(pk=lead.pk)
-        previous = locked.runs.filter(status__in=OPEN).first()
+        previous = locked.runs.main().filter(status__in=OPEN).first()
         if previous is not None:
             supersede(previous, timezone.now())
         run = create_run(locked, by=by)
@@ -56,14 +57,30 @@ def start_run(lead: Lead, *, by: User | None = None, request: HttpRequest | None
     return run
 
 
-def create_run(lead: Lead, *, by: User | None = None) -> WorkflowRun:
-    """A run with its steps, ready for a worker. The caller has locked the lead or just made it."""
+def create_run(
+    lead: Lead,
+    *,
+    by: User | None = None,
+    compared_with: WorkflowRun | None = None,
+    chosen_models: Mapping[str, str] | None = None,
+) -> WorkflowRun:
+    """A run with its steps, ready for a worker. The caller has locked the lead or just made it.
+
+    With `compared_with` it is a comparison, on `chosen_models`.
+    """
     now = timezone.now()
     run = WorkflowRun.objects.create(
-        organization_id=lead.organization_id, lead=lead, created_by=by, created_at=now, updated_at=now
+        organization_id=lead.organization_id,
+        lead=lead,
+        created_by=by,
+        created_at=now,
+        updated_at=now,
+        is_comparison=compared_with is not None,
+        compared_with=compared_with,
+        chosen_models=dict(chosen_models or {}),
     )
     Step.objects.bulk_create(Step(run=run, name=name, position=i) for i, name in enumerate(STEPS, start=1))
-    set_lead(lead, LeadStatus.WORKING)
+    set_lead_of(run, LeadStatus.WORKING)
     return run
 
 
@@ -102,7 +119,7 @@ def platform_offer(run: WorkflowRun) -> list[str]:
 
     Offered where the own key failed and the organisation says "ask" for the step that stopped.
     """
-    if run.status != RunStatus.PAUSED:
+    if run.status != RunStatus.PAUSED or run.chosen_models:
         return []
     step = run.steps.filter(status=StepStatus.FAILED).first()
     if step is None or step.on_platform:
@@ -142,7 +159,7 @@ def cancel_run(run: WorkflowRun, *, by: User | None = None, request: HttpRequest
         )
         set_run(locked, RunStatus.CANCELLED, now)
         # Nothing has been decided about the lead itself.
-        set_lead(locked.lead, LeadStatus.NEW)
+        set_lead_of(locked, LeadStatus.NEW)
         _record("run.cancelled", locked, by=by, after={"lead": str(locked.lead_id)}, request=request)
     return locked
 
@@ -175,7 +192,8 @@ def note_nudge(*run_ids: UUID) -> None:
 def _resume(locked: WorkflowRun | None) -> WorkflowRun:
     if locked is None or not locked.may_resume:
         raise RunConflict("This run is neither paused nor failed, so there is nothing to resume.")
-    if locked.lead.runs.filter(created_at__gt=locked.created_at).exists():
+    same_kind = locked.lead.runs.filter(is_comparison=locked.is_comparison)
+    if same_kind.filter(created_at__gt=locked.created_at).exists():
         raise RunConflict("A newer run of this lead exists; this one stays as it is.")
     locked.steps.exclude(status=StepStatus.SUCCEEDED).update(
         status=StepStatus.PENDING,
@@ -193,7 +211,7 @@ def _resume(locked: WorkflowRun | None) -> WorkflowRun:
         model_reason="",
     )
     set_run(locked, RunStatus.QUEUED, timezone.now())
-    set_lead(locked.lead, LeadStatus.WORKING)
+    set_lead_of(locked, LeadStatus.WORKING)
     return locked
 
 
@@ -211,7 +229,7 @@ def _record(
 
 
 def supersede(run: WorkflowRun, now: datetime) -> None:
-    """End the locked lead's open run, its draft unsent. Raises `RunConflict` while a worker is busy with it."""
+    """Let the locked open run make room: its draft is discarded. Raises `RunConflict` while it or its email moves."""
     if run.is_active:
         raise RunConflict("A run of this lead is already under way.")
     if not discard_superseded(run):

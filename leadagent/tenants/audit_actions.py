@@ -106,6 +106,8 @@ LABELS = {
     "prompt.chosen": "Put another version of a prompt in force",
     "prompt.saved": "Saved a new version of a prompt",
     "run.cancelled": "Cancelled a lead's run",
+    "run.compared": "Started a comparison of models for a lead",
+    "run.comparison_used": "Put a comparison's draft in the place of the open one",
     "run.resumed": "Let a lead's run go on",
     "run.started": "Started a run for a lead",
     "support.event_retried": "Support had a usage event stored again",

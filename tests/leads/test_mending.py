@@ -22,8 +22,8 @@ from leadagent.tenants.models import AuditEvent, Membership, Organization
 from tests.factories import OrganizationFactory
 from tests.leads.conftest import Nudges
 from tests.leads.factories import OUTCOMES, LeadFactory, claimed, run_for
-from usage.spending.budgets import BudgetChoice, room_for, save_budgets
 from usage.models import BudgetMonth, FreeTierMonth
+from usage.spending.budgets import BudgetChoice, room_for, save_budgets
 from usage.spending.quota import current_month
 
 pytestmark = pytest.mark.django_db

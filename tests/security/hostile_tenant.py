@@ -187,8 +187,20 @@ def _leads(tenant: HostileTenant, payload: str) -> None:
         organization=organization, name="x", email="x@x.test", message="x", source=LeadSource.FORM, status="review"
     )
     tenant.poison(lead, payload)
+    # The run's draft was taken over from a comparison with an earlier one: both are on the page of the comparison.
+    earlier = WorkflowRun.objects.create(
+        organization=organization, lead=lead, status="cancelled", category="QUALIFIED", confidence=0.5
+    )
+    tenant.poison(earlier, payload)
+    tenant.poison(EmailDraft.objects.create(run=earlier, subject="x", body="x", message_id="<earlier@x.test>"), "other")
     run = WorkflowRun.objects.create(
-        organization=organization, lead=lead, status="awaiting_review", category="QUALIFIED", confidence=0.5
+        organization=organization,
+        lead=lead,
+        status="awaiting_review",
+        category="QUALIFIED",
+        confidence=0.5,
+        compared_with=earlier,
+        chosen_models={"research": payload},
     )
     tenant.poison(run, payload)
     for position, name in enumerate(STEPS, start=1):

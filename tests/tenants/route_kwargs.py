@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from byok.config import save_ai_config
 from byok.negotiated_prices import add_negotiated_price
+from leadagent.leads.comparing import start_comparison
 from leadagent.leads.intake import take_in
-from leadagent.leads.models import Document, EmailDraft, LeadSource, StepName, Upload, WorkflowRun
+from leadagent.leads.models import Document, EmailDraft, LeadSource, RunStatus, StepName, Upload, WorkflowRun
 from leadagent.leads.notes import add_note
 from leadagent.leads.prompts import save_prompt
 from leadagent.leads.webhooks import add_webhook
@@ -54,6 +55,12 @@ def _lead(organization: Organization) -> dict[str, Any]:
 
 def _run_id(organization: Organization) -> dict[str, Any]:
     return {"run_id": _run(organization).pk}
+
+
+def _comparison(organization: Organization) -> dict[str, Any]:
+    first = _run(organization)
+    WorkflowRun.objects.filter(pk=first.pk).update(status=RunStatus.AWAITING_REVIEW)
+    return {"run_id": start_comparison(first.lead, {"research": "gpt-4o"}).pk}
 
 
 def _draft(organization: Organization) -> dict[str, Any]:
@@ -173,6 +180,9 @@ ROUTE_KWARGS: dict[str, MakeRow] = {
     "leads:webhook_secret": _webhook,
     "leads:webhook_delete": _webhook,
     "leads:run_start": _lead,
+    "leads:compare_new": _lead,
+    "leads:compare": _comparison,
+    "leads:compare_use": _comparison,
     "leads:run_resume": _run_id,
     "leads:run_fallback": _run_id,
     "leads:run_cancel": _run_id,

@@ -18,6 +18,8 @@ class DraftStatus(models.TextChoices):
     SENT = "sent", "Sent"
     SEND_FAILED = "send_failed", "Not sent"
     DISCARDED = "discarded", "Discarded"
+    # Of a run that only compares models: to look at, never to send.
+    COMPARED = "compared", "For comparison"
 
 
 class EmailDraft(models.Model):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Self
 
 from django.db import models
 from django.db.models import Q
@@ -31,7 +32,7 @@ class RunStatus(models.TextChoices):
 
 # A worker has something to do for these, now or later.
 ACTIVE = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING)
-# A lead has at most one run in these.
+# A lead has at most one run in these, and at most one comparison.
 OPEN = (*ACTIVE, RunStatus.PAUSED, RunStatus.AWAITING_REVIEW)
 
 
@@ -57,8 +58,18 @@ class Qualification:
     confidence: float
 
 
+class WorkflowRunQuerySet(models.QuerySet["WorkflowRun"]):
+    def main(self) -> Self:
+        """Runs that answer their lead; without those that only compare models."""
+        return self.filter(is_comparison=False)
+
+
 class WorkflowRun(models.Model):
-    """One pass of a lead through research, qualification and email draft."""
+    """One pass of a lead through research, qualification and email draft.
+
+    A comparison is a second pass with other models beside the first. Nothing of it is sent, and its lead
+    stays where it is, unless a person puts its draft in the place of the open one.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="workflow_runs")
@@ -81,15 +92,29 @@ class WorkflowRun(models.Model):
     nudged_at = models.DateTimeField(null=True, blank=True)
     # Of a run that a budget stopped: US dollars that the call which did not fit may cost.
     budget_needed = models.DecimalField(max_digits=20, decimal_places=12, null=True, blank=True)
+    is_comparison = models.BooleanField(default=False)
+    # The run that a comparison was started beside; kept when its draft is taken over.
+    compared_with = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="comparisons"
+    )
+    # operation -> the model that a person chose for this run. Nothing stands in for it.
+    chosen_models: models.JSONField[dict[str, str]] = models.JSONField(default=dict, blank=True)
     # When the run last went on by itself, because what had paused it was mended.
     auto_resumed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = WorkflowRunQuerySet.as_manager()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["lead"],
-                condition=Q(status__in=[status.value for status in OPEN]),
+                condition=Q(status__in=[status.value for status in OPEN], is_comparison=False),
                 name="one_open_run_per_lead",
+            ),
+            models.UniqueConstraint(
+                fields=["lead"],
+                condition=Q(status__in=[status.value for status in OPEN], is_comparison=True),
+                name="one_open_comparison_per_lead",
             ),
         ]
         indexes = [
@@ -119,6 +144,11 @@ class WorkflowRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pk} ({self.status})"
+
+    @property
+    def models_in_words(self) -> list[str]:
+        """The models that were chosen for this run, each once."""
+        return list(dict.fromkeys(self.chosen_models.values()))
 
     @property
     def is_active(self) -> bool:

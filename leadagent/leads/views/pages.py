@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from leadagent.http import HtmxHttpRequest, render_page
+from leadagent.leads.comparing import comparisons_of
 from leadagent.leads.draft_forms import DraftForm
 from leadagent.leads.draft_panel import draft_acts, panel_of
 from leadagent.leads.forms import NoteForm
@@ -53,6 +54,8 @@ def render_detail(
         "problem": problem,
         "page_url": reverse("leads:detail", args=[request.organization.slug, lead.pk]),
         **(_about_run(request, progress, form) if progress else {}),
+        "comparisons": comparisons_of(lead),
+        "compare_url": _compare_url(request, lead, progress),
         "actions": _actions(request, lead, progress) if request.membership.may(Role.MEMBER) else {},
     }
     if not request.htmx:
@@ -108,6 +111,13 @@ def _way_out(error_code: str, org: str) -> dict[str, str]:
         offer = "Add your own key for unlimited requests"
         return {"mend_action": offer, "mend_url": f"{settings_url}?provider=openrouter#update"}
     return {"mend_action": "Open the AI settings", "mend_url": settings_url}
+
+
+def _compare_url(request: HtmxHttpRequest, lead: Lead, progress: Progress | None) -> str:
+    """Where a member compares models, once a run of this lead has ended; empty before."""
+    if progress is None or progress.run.is_active or not request.membership.may(Role.MEMBER):
+        return ""
+    return reverse("leads:compare_new", args=[request.organization.slug, lead.pk])
 
 
 def _actions(request: HtmxHttpRequest, lead: Lead, progress: Progress | None) -> dict[str, str]:

@@ -41,7 +41,7 @@ def resume(request: HtmxHttpRequest, run_id: UUID) -> HttpResponse:
             nudge_run(run.pk)
     except RunConflict as conflict:
         messages.warning(request, str(conflict))
-    return redirect("leads:detail", request.organization.slug, run.lead_id)
+    return _back(request, run)
 
 
 @organization_view(Role.MEMBER)
@@ -67,6 +67,12 @@ def cancel(request: HtmxHttpRequest, run_id: UUID) -> HttpResponse:
         cancel_run(run, by=request.user, request=request)
     except RunConflict as conflict:
         messages.warning(request, str(conflict))
+    return _back(request, run)
+
+
+def _back(request: HtmxHttpRequest, run: WorkflowRun) -> HttpResponse:
+    if run.is_comparison:
+        return redirect("leads:compare", request.organization.slug, run.pk)
     return redirect("leads:detail", request.organization.slug, run.lead_id)
 
 
