@@ -164,11 +164,11 @@ class Visitor:
         data = {"csrfmiddlewaretoken": token.group(1), **({"version": version.group(1)} if version else {}), **fields}
         return self._http.post(path, data=data, headers={"Referer": str(self._http.base_url) + path})
 
-    def post(self, path: str) -> httpx2.Response:
-        """Press a button: a form with nothing but its token."""
+    def post(self, path: str, **fields: str) -> httpx2.Response:
+        """Press a button: a form with its token, and what it holds beside."""
         return self._http.post(
             path,
-            data={"csrfmiddlewaretoken": self._http.cookies["csrftoken"]},
+            data={"csrfmiddlewaretoken": self._http.cookies["csrftoken"], **fields},
             headers={"Referer": str(self._http.base_url)},
         )
 
