@@ -62,12 +62,12 @@ class Server:
                 server.connected.append(host)
                 return Stream([answer])
 
-        def resolve(host: str, port: int) -> list[str]:
+        def resolve(host: str, port: int, *, deadline: float) -> list[str]:
             self.lookups += 1
             return self.addresses
 
-        monkeypatch.setattr(egress.httpcore2, "SyncBackend", Backend)  # type: ignore[attr-defined]
-        monkeypatch.setattr(egress, "_resolve", resolve)
+        monkeypatch.setattr("leadagent.egress.connection.httpcore2.SyncBackend", Backend)
+        monkeypatch.setattr("leadagent.egress.connection.resolve", resolve)
 
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -101,7 +101,7 @@ def test_of_a_long_answer_only_the_beginning_is_read(monkeypatch: pytest.MonkeyP
 def test_the_deadline_is_for_the_whole_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
     Server(monkeypatch, "93.184.216.34", answer=OK)
     times = iter([0.0, 1.0, *[11.0] * 20])
-    monkeypatch.setattr("leadagent.egress.time.monotonic", lambda: next(times))
+    monkeypatch.setattr("leadagent.egress.connection.time.monotonic", lambda: next(times))
     with pytest.raises(egress.EgressFailed, match="in time"):
         egress.post("https://hooks.example.com/x", b"{}", {})
 
@@ -110,7 +110,7 @@ def test_an_unknown_name_is_told_without_the_address(monkeypatch: pytest.MonkeyP
     def unknown(*_: Any, **__: Any) -> None:
         raise OSError("gaierror: hooks.example.com")
 
-    monkeypatch.setattr("leadagent.egress.socket.getaddrinfo", unknown)
+    monkeypatch.setattr("leadagent.egress.connection.socket.getaddrinfo", unknown)
     with pytest.raises(egress.EgressFailed) as failed:
         egress.post("https://hooks.example.com/secret", b"{}", {})
     assert "example" not in str(failed.value)
