@@ -153,6 +153,24 @@ KINDS = _kinds(
         "The organisation's AI budget for this month is spent. Raise it under Settings, Alerts and budgets, to go on.",
     ),
     ErrorKind(
+        "step_cap",
+        True,
+        False,
+        "The research used up the steps that one run may take. Run it again, or choose another model for research.",
+    ),
+    ErrorKind(
+        "token_cap",
+        True,
+        False,
+        "The research used up the tokens that one run may use. Run it again, or choose another model for research.",
+    ),
+    ErrorKind(
+        "cost_cap",
+        True,
+        False,
+        "The research used up the money that one run may cost. Run it again, or choose another model for research.",
+    ),
+    ErrorKind(
         "wrong_destination",
         True,
         True,

@@ -6,6 +6,7 @@ mode (production, demo, test): secrets are required and checked; `make run` and
 """
 
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -139,6 +140,43 @@ SANDBOX_ENABLED = env.bool("SANDBOX_ENABLED", default=False)
 SANDBOX_RECORD_FILE = env.str("SANDBOX_RECORD_FILE", default="")
 if SANDBOX_ENABLED and MODE == "production":
     raise ImproperlyConfigured("SANDBOX_ENABLED is on in production: the sandbox answers with made-up text.")
+
+# --- Research -----------------------------------------------------------------------
+
+SEARCH_PROVIDER = env.str("SEARCH_PROVIDER", default="")
+BRAVE_SEARCH_API_KEY = env.str("BRAVE_SEARCH_API_KEY", default="")
+TAVILY_API_KEY = env.str("TAVILY_API_KEY", default="")
+SEARXNG_URL = env.str("SEARXNG_URL", default="").rstrip("/")
+_needed_to_search = {
+    "": True,
+    "brave": BRAVE_SEARCH_API_KEY,
+    "tavily": TAVILY_API_KEY,
+    "searxng": urlsplit(SEARXNG_URL).scheme in {"http", "https"} and urlsplit(SEARXNG_URL).hostname,
+}
+if SEARCH_PROVIDER not in _needed_to_search:
+    raise ImproperlyConfigured(
+        f"SEARCH_PROVIDER is {SEARCH_PROVIDER!r}: use brave, tavily or searxng, or leave it out."
+    )
+if not _needed_to_search[SEARCH_PROVIDER]:
+    raise ImproperlyConfigured(
+        f"SEARCH_PROVIDER is {SEARCH_PROVIDER!r}: set BRAVE_SEARCH_API_KEY, TAVILY_API_KEY or, for searxng, the web "
+        "address SEARXNG_URL."
+    )
+RESEARCH_MAX_STEPS = env.int("RESEARCH_MAX_STEPS", default=20)
+RESEARCH_MAX_TOKENS = env.int("RESEARCH_MAX_TOKENS", default=200_000)
+RESEARCH_MAX_COST = Decimal(env.str("RESEARCH_MAX_COST", default="1.00"))
+if not 2 <= RESEARCH_MAX_STEPS <= 20 or RESEARCH_MAX_TOKENS <= 0 or RESEARCH_MAX_COST <= 0:
+    raise ImproperlyConfigured(
+        "RESEARCH_MAX_STEPS is between 2 and 20; RESEARCH_MAX_TOKENS and RESEARCH_MAX_COST are above zero."
+    )
+# Stands in for the whole internet where the agent opens pages: never in production, and never off this machine.
+SANDBOX_INTERNET_URL = env.str("SANDBOX_INTERNET_URL", default="").rstrip("/")
+if SANDBOX_INTERNET_URL:
+    _stand_in = urlsplit(SANDBOX_INTERNET_URL)
+    if MODE == "production" or not SANDBOX_ENABLED:
+        raise ImproperlyConfigured("SANDBOX_INTERNET_URL is for demo and tests, together with SANDBOX_ENABLED.")
+    if _stand_in.scheme != "http" or _stand_in.hostname not in {"127.0.0.1", "localhost", "::1"}:
+        raise ImproperlyConfigured(f"SANDBOX_INTERNET_URL is {SANDBOX_INTERNET_URL!r}: the sandbox is on this machine.")
 
 # The SDKs read these names by themselves and would mix the operator's account into a
 # tenant's client. What is ours has been read above; nothing may find them any more.

@@ -83,7 +83,7 @@ def _get_once(target: Target, deadline: float, stand_in: str) -> Page | str:
 
 def _answer_of(pool: httpcore2.ConnectionPool, url: str, target: Target) -> Page | str:
     with pool.stream("GET", url, headers=list(_HEADERS)) as response:
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+        headers = _headers_of(response)
         location = headers.get("location", "")
         if response.status in _REDIRECTS and location:
             return location
@@ -93,6 +93,15 @@ def _answer_of(pool: httpcore2.ConnectionPool, url: str, target: Target) -> Page
             raise EgressRefused("The page is no text.")
         body, is_cut = _text_bytes(response.iter_stream(), headers.get("content-encoding", "").strip().lower())
         return Page(target.url, response.status, headers, content_type, _charset(rest), body, is_cut)
+
+
+def _headers_of(response: httpcore2.Response) -> dict[str, str]:
+    """Names in lower case; what comes several times is joined."""
+    found: dict[str, str] = {}
+    for name, value in response.headers:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
 
 
 def _text_bytes(chunks: Iterable[bytes], encoding: str) -> tuple[bytes, bool]:

@@ -46,6 +46,13 @@ def _defaults(state: State, address: str) -> dict[str, str]:
         # Three slashes end the scheme and the empty host; the path brings its own.
         "EMAIL_URL": f"filemail:///{quote(str(state.directory('mail')))}",
     }
+    if not os.environ.get("SEARCH_PROVIDER") and not os.environ.get("SANDBOX_ENABLED"):
+        # Whoever searches the real web wants to read its pages as well.
+        defaults |= {
+            "SEARCH_PROVIDER": "searxng",
+            "SEARXNG_URL": f"{sandbox}/searxng",
+            "SANDBOX_INTERNET_URL": f"{sandbox}/internet",
+        }
     if not os.environ.get("PROVIDER_OPENAI_URL"):
         # The sandbox's key must not be shown to a real provider.
         defaults["AI_GATEWAY_API_KEY"] = state.secrets.platform_key

@@ -22,6 +22,8 @@ from leadagent.leads.models import (
 )
 from leadagent.leads.retrying import attempts_for
 from leadagent.leads.rewriting import newest_rewrite
+from leadagent.leads.research.shown import ShownSources, shown_sources
+from leadagent.leads.research.trace import Trace, trace_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,9 @@ class Progress:
     draft: EmailDraft | None
     steps: list[StepLine]
     report: str
+    sources: ShownSources
+    # What the research agent did; None before it began, and in runs of before it was written down.
+    trace: Trace | None
     tool_calls: list[dict[str, str]]
     fingerprint: str
     is_rewriting: bool = False
@@ -103,7 +108,7 @@ class Progress:
 
 
 def progress_of(lead: Lead) -> Progress | None:
-    """The newest run of the lead with its steps and draft (three queries); None before the first run."""
+    """The newest run of the lead with its steps, draft and trace (five queries); None before the first run."""
     run = lead.runs.main().select_related("organization").order_by("-created_at", "-pk").first()
     if run is None:
         return None
@@ -111,13 +116,16 @@ def progress_of(lead: Lead) -> Progress | None:
     draft = EmailDraft.objects.select_related("edited_by", "approved_by").filter(run=run).first()
     rewrite = newest_rewrite(draft) if draft is not None else None
     found: dict[str, Any] = next((step.result for step in steps if step.name == StepName.RESEARCH and step.result), {})
+    trace = trace_of(run)
     return Progress(
         run=run,
         draft=draft,
         steps=step_lines(run, steps),
         report=str(found.get("report", "")),
+        sources=shown_sources(found, run.organization.slug),
+        trace=trace,
         tool_calls=list(found.get("tool_calls", [])),
-        fingerprint=_fingerprint(lead, run, steps, draft, str(rewrite)),
+        fingerprint=_fingerprint(lead, run, steps, draft, str(rewrite), trace),
         is_rewriting=rewrite is not None and rewrite.status == RewriteStatus.WAITING,
     )
 
@@ -180,9 +188,13 @@ def _retry(step: Step) -> str:
     return f"{step.error_sentence} Attempt {step.attempts + 1} of {of} {f'in about {wait} s' if wait else 'now'}."
 
 
-def _fingerprint(lead: Lead, run: WorkflowRun, steps: list[Step], draft: EmailDraft | None, rewrite: str) -> str:
+def _fingerprint(
+    lead: Lead, run: WorkflowRun, steps: list[Step], draft: EmailDraft | None, rewrite: str, trace: Trace | None
+) -> str:
     parts = [lead.status, str(run.pk), run.status, run.updated_at.isoformat()]
     parts += [f"{step.status}{step.attempts}" for step in steps]
+    if trace is not None:
+        parts.append(trace.fingerprint)
     if draft is not None:
         parts += [draft.status, str(draft.version), str(draft.bounced_at), rewrite]
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]

@@ -131,6 +131,10 @@ def _research(run: WorkflowRun, fallback: Fallback | None) -> StepOutcome:
             "requests": report.requests,
             # Why the platform's AI searched the knowledge base in place of the own key; empty where it did not.
             "searched_on_platform": report.searched_on_platform,
+            "sources": list(report.sources),
+            "cited": list(report.cited),
+            "dropped_citations": report.dropped_citations,
+            "gaps": list(report.gaps),
         }
     )
 

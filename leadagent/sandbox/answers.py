@@ -17,7 +17,7 @@ from leadagent.sandbox.verdict import Category, Verdict, judge
 
 # In the order in which a researcher would reach for them.
 _RESEARCH_TOOLS = ("search", "query_knowledge_base", "crm_search", "tech_stack_analysis", "fetch_url")
-_CALLS_PER_ROUND = 2
+_CALLS_PER_ROUND = 4
 _MOST_ROUNDS = 2
 # pydantic-ai's default name and description of the tool that carries typed output.
 _OUTPUT_TOOL = re.compile(r"^final_result|final response which ends this conversation")
@@ -101,10 +101,11 @@ def _tool_calls(prompt: Prompt, lead: Lead, verdict: Verdict) -> list[ToolCall]:
 
 
 def _research(prompt: Prompt, offered: list[Tool]) -> list[Tool]:
-    """The tools to call now: two in the first round, then a page that a search brought up, then none."""
+    """The tools to call now: all but pages in the first round, then a page that a search brought up, then none."""
     if prompt.tool_rounds == 0:
         known = [tool for name in _RESEARCH_TOOLS for tool in offered if tool.name == name]
-        return (known or offered)[:_CALLS_PER_ROUND]
+        first = [tool for tool in known if tool.name != "fetch_url"]
+        return (first or known or offered)[:_CALLS_PER_ROUND]
     if prompt.tool_rounds < _MOST_ROUNDS and "fetch_url" not in prompt.called_tools and _found_url(prompt):
         return [tool for tool in offered if tool.name == "fetch_url"]
     return []

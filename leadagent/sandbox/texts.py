@@ -1,5 +1,7 @@
 """The prose the sandbox writes: research report, reply email, plain answer."""
 
+import re
+
 from leadagent.sandbox.lead_facts import Lead
 from leadagent.sandbox.verdict import Verdict
 
@@ -22,7 +24,7 @@ def report(lead: Lead, results: list[tuple[str, str]]) -> str:
         "",
         "## Findings",
     ]
-    lines += [f"- **{tool}**: {_shortened(text)}" for tool, text in results]
+    lines += [f"- **{tool}**: {_shortened(text)}{_cited(text)}" for tool, text in results]
     if not results:
         lines.append("- No tool was used; this report rests on the lead's own words.")
     return "\n".join(lines)
@@ -64,6 +66,12 @@ def answer(lead: Lead) -> str:
     """What to say when nothing in particular is asked for."""
     asked = " ".join((lead.message or lead.text).split())
     return f"Sandbox answer: I read {len(lead.text)} characters, beginning with '{asked[:80]}'."
+
+
+def _cited(result: str) -> str:
+    """The sources that a result says it comes from, as citations; nothing where it names none."""
+    numbers = dict.fromkeys(re.findall(r'"source"\s*:\s*(\d{1,4})\b', result))
+    return f" [{', '.join(numbers)}]" if numbers else ""
 
 
 def _shortened(text: str) -> str:

@@ -2,10 +2,14 @@
 
 from django.urls import path
 
-from leadagent.sandbox import anthropic_wire, openai_wire, openrouter_auth, openrouter_wire, views
+from leadagent.sandbox import anthropic_wire, internet, openai_wire, openrouter_auth, openrouter_wire, views
 
 urlpatterns = [
     path("requests", views.requests, name="sandbox-requests"),
+    path("searxng/search", internet.search),
+    path("internet/pages/<str:host>/", internet.page, {"path": ""}),
+    path("internet/pages/<str:host>/<path:path>", internet.page),
+    path("internet/dns/<str:host>/", internet.dns),
     path("openai/v1/chat/completions", openai_wire.chat_completions),
     path("openai/v1/embeddings", openai_wire.embeddings),
     path("openai/v1/models", openai_wire.models),

@@ -24,6 +24,7 @@ from byok.models import (
 from byok.reports import ConnectionReport, LineState, ReportLine
 from leadagent.leads.models import (
     Chunk,
+    AgentStep,
     DeliveryReport,
     Document,
     DraftRevision,
@@ -207,7 +208,15 @@ def _leads(tenant: HostileTenant, payload: str) -> None:
         step = Step.objects.create(run=run, name=name, position=position, status="succeeded", attempts=1)
         call = {"tool": payload, "arguments": json.dumps({"q": payload}), "answer": payload}
         result = {"report": f"# {payload}\n\n{payload}\n\n[{payload}]({payload})", "tool_calls": [call], "requests": 1}
+        read = {"number": 1, "kind": payload, "title": payload, "url": payload, "ref": payload}
+        page = {"number": 2, "kind": "page", "title": payload, "url": "https://x.test.example/?" + payload, "ref": ""}
+        result |= {"sources": [read, page], "cited": [1], "dropped_citations": 1, "gaps": [payload]}
         tenant.poison(step, payload, result=result | {"category": "QUALIFIED", "subject": payload})
+    for position, kind in enumerate(("model", "tool"), start=1):
+        done = AgentStep.objects.create(
+            run=run, attempt=1, position=position, kind=kind, name="x", started_at=timezone.now()
+        )
+        tenant.poison(done, payload, state="done")
     draft = EmailDraft.objects.create(run=run, subject="x", body="x", message_id=f"<{run.pk}@x.test>")
     tenant.poison(draft, payload)
     for number, kind in enumerate(("written", "edited"), start=1):

@@ -1,6 +1,7 @@
 """Leads, the workflow that answers them, and what the organisation knows."""
 
 from leadagent.leads.models.delivery import DeliveryKind, DeliveryReport
+from leadagent.leads.models.agent_step import AgentStep, AgentStepKind, AgentStepState
 from leadagent.leads.models.draft import DraftStatus, EmailDraft
 from leadagent.leads.models.knowledge import (
     Chunk,
@@ -33,6 +34,9 @@ from leadagent.leads.models.workflow import (
 __all__ = [
     "ACTIVE",
     "OPEN",
+    "AgentStep",
+    "AgentStepKind",
+    "AgentStepState",
     "Category",
     "Chunk",
     "ChunkVector",

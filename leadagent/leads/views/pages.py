@@ -76,10 +76,10 @@ def _about_run(request: HtmxHttpRequest, progress: Progress, form: DraftForm | N
     mends = progress.run.may_resume and request.membership.may(Role.ADMIN)
     verdict = progress.run.qualification
     return {
-        "report": report_html(progress.report),
         "prompts_used": prompts_used(
             progress.run, org=request.organization.slug, may_open=request.membership.may(Role.ADMIN)
         ),
+        "report": report_html(progress.report, progress.sources),
         "verdict": verdict,
         "verdict_pill": category_pill(progress.run.category),
         "confidence": f"{verdict.confidence:.0%}" if verdict else "",
