@@ -76,6 +76,8 @@ def logging_config(*, level: str, as_json: bool) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             **{name: {"level": "WARNING"} for name in quiet},
+            # It warns of every page of a stranger's that it cannot make sense of.
+            "trafilatura": {"level": "CRITICAL"},
             # Django's own handlers would print without our formatter.
             "django": {"handlers": [], "propagate": True, "level": level},
             "django.server": {"handlers": [], "propagate": True},

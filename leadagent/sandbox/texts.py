@@ -1,6 +1,8 @@
 """The prose the sandbox writes: research report, reply email, plain answer."""
 
+import json
 import re
+from collections.abc import Iterator
 
 from leadagent.sandbox.lead_facts import Lead
 from leadagent.sandbox.verdict import Verdict
@@ -68,6 +70,24 @@ def answer(lead: Lead) -> str:
     return f"Sandbox answer: I read {len(lead.text)} characters, beginning with '{asked[:80]}'."
 
 
+def _words_of(result: str) -> str:
+    """The texts inside of a JSON result, without its names and numbers; anything else as it is."""
+    try:
+        found = json.loads(result)
+    except ValueError:
+        return result
+    words = [value for value in _leaves(found) if not value.startswith("http")]
+    return "; ".join(words) or result
+
+
+def _leaves(found: object) -> Iterator[str]:
+    if isinstance(found, str) and found.strip():
+        yield found.strip()
+    elif isinstance(found, dict | list):
+        for inner in found.values() if isinstance(found, dict) else found:
+            yield from _leaves(inner)
+
+
 def _cited(result: str) -> str:
     """The sources that a result says it comes from, as citations; nothing where it names none."""
     numbers = dict.fromkeys(re.findall(r'"source"\s*:\s*(\d{1,4})\b', result))
@@ -75,5 +95,5 @@ def _cited(result: str) -> str:
 
 
 def _shortened(text: str) -> str:
-    words = " ".join(text.split())
+    words = " ".join(_words_of(text).split())
     return words if len(words) <= _LONGEST_FINDING else f"{words[: _LONGEST_FINDING - 3]}..."

@@ -6,7 +6,6 @@ a worker that dies takes nothing of that with it.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from django.utils import timezone
 from byok.pricing import Pricing, TokenBuckets, get_pricing
 from leadagent.leads.models import AgentStep, AgentStepKind, AgentStepState
 from leadagent.leads.research.caps import Spent, spent_by
+from leadagent.leads.research.told import asked, told
 from leadagent.leads.text import clean, one_line
 
 if TYPE_CHECKING:
@@ -85,11 +85,11 @@ class Journal:
 
     def looking_up(self, tool: str, arguments: dict[str, Any]) -> AgentStep:
         """A tool is about to work; whoever lets it has counted it in `spent` already."""
-        return self._open(AgentStepKind.TOOL, tool, json.dumps(arguments, ensure_ascii=False, default=str), None)
+        return self._open(AgentStepKind.TOOL, tool, asked(arguments), None)
 
     def looked_up(self, step: AgentStep, answer: str, *, failed: bool = False) -> None:
         """The tool has answered."""
-        self._close(step, AgentStepState.FAILED if failed else AgentStepState.DONE, answer, None)
+        self._close(step, AgentStepState.FAILED if failed else AgentStepState.DONE, told(answer), None)
 
     def _open(self, kind: AgentStepKind, name: str, arguments: str, counted: Counted | None) -> AgentStep:
         self._position += 1

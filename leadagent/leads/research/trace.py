@@ -144,7 +144,7 @@ def _line(run: WorkflowRun, step: AgentStep, rows: list[AIUsage]) -> TraceLine:
         label=f"Asked {step.name}" if is_model else TOOL_LABELS.get(step.name, step.name),
         state=_state(run, step),
         kind=step.kind,
-        arguments=step.arguments if step.arguments != "{}" else "",
+        arguments=step.arguments,
         answer=step.answer,
         seconds=f"{(step.finished_at - step.started_at).total_seconds():.1f} s" if step.finished_at else "",
         tokens=tokens,
