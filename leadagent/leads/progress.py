@@ -117,6 +117,7 @@ def progress_of(lead: Lead) -> Progress | None:
     rewrite = newest_rewrite(draft) if draft is not None else None
     found: dict[str, Any] = next((step.result for step in steps if step.name == StepName.RESEARCH and step.result), {})
     trace = trace_of(run)
+    more = (str(rewrite), trace.fingerprint if trace is not None else "")
     return Progress(
         run=run,
         draft=draft,
@@ -125,7 +126,7 @@ def progress_of(lead: Lead) -> Progress | None:
         sources=shown_sources(found, run.organization.slug),
         trace=trace,
         tool_calls=list(found.get("tool_calls", [])),
-        fingerprint=_fingerprint(lead, run, steps, draft, str(rewrite), trace),
+        fingerprint=_fingerprint(lead, run, steps, draft, *more),
         is_rewriting=rewrite is not None and rewrite.status == RewriteStatus.WAITING,
     )
 
@@ -188,13 +189,10 @@ def _retry(step: Step) -> str:
     return f"{step.error_sentence} Attempt {step.attempts + 1} of {of} {f'in about {wait} s' if wait else 'now'}."
 
 
-def _fingerprint(
-    lead: Lead, run: WorkflowRun, steps: list[Step], draft: EmailDraft | None, rewrite: str, trace: Trace | None
-) -> str:
+def _fingerprint(lead: Lead, run: WorkflowRun, steps: list[Step], draft: EmailDraft | None, *more: str) -> str:
     parts = [lead.status, str(run.pk), run.status, run.updated_at.isoformat()]
     parts += [f"{step.status}{step.attempts}" for step in steps]
-    if trace is not None:
-        parts.append(trace.fingerprint)
+    parts += more
     if draft is not None:
-        parts += [draft.status, str(draft.version), str(draft.bounced_at), rewrite]
+        parts += [draft.status, str(draft.version), str(draft.bounced_at)]
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]

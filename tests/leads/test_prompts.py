@@ -94,7 +94,7 @@ def test_a_step_remembers_what_it_was_done_with(
     for _ in StepName:
         perform_step(claimed(run))
     found = dict(Step.objects.filter(run=run).values_list("name", "prompt_version"))
-    assert found == {"research": "default v1", "qualification": "own v1", "email_generation": "default v1"}
+    assert found == {"research": "default v2", "qualification": "own v1", "email_generation": "default v1"}
     digest = prompt_in_force(organization, QUALIFICATION).digest
     assert run.steps.get(name=QUALIFICATION).prompt_digest == digest
     assert any(text.startswith("Judge for Acme.") for text in provider.instructions)

@@ -5,15 +5,18 @@ import json
 import pytest
 from pytest_django import Settings
 
-from leadagent.leads.models import WorkflowRun
+from leadagent.leads.models import LeadNote, WorkflowRun
 from leadagent.leads.research import research
+from leadagent.leads.research.crm import crm_search
 from leadagent.leads.research.links import Links
 from leadagent.leads.research.search import Result, SearchFailed
 from leadagent.leads.research.sources import Sources
 from leadagent.leads.research.tech_stack import tech_stack_analysis
 from leadagent.leads.research.web_pages import TEXT_LIMIT, fetch_url
 from leadagent.leads.research.web_search import web_search
+from leadagent.tenants.models import Organization
 from tests.leads.conftest import FakeProvider
+from tests.leads.factories import LeadFactory
 from tests.leads.research.conftest import scripted
 from tests.project.fake_internet import Network, answer, leading_to
 
@@ -163,3 +166,15 @@ def test_a_report_comes_with_what_was_read(run: WorkflowRun, provider: FakeProvi
     assert sorted((source["kind"], source["url"]) for source in report.sources) == [
         ("lead", ""), ("page", "https://gears.example/about"), ("tech", "https://gears.example/"),
     ]  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_the_crm_tells_what_colleagues_have_noted(run: WorkflowRun, organization: Organization) -> None:
+    other = LeadFactory(organization=organization, company="Gears Ltd")
+    for number in range(5):
+        LeadNote.objects.create(organization=organization, lead=other, text=f"Note {number}")
+    foreign = LeadFactory(company="Gears Ltd")
+    LeadNote.objects.create(organization=foreign.organization, lead=foreign, text="Foreign note")
+
+    [found] = json.loads(crm_search(organization, run.lead, "gears ltd", Sources()))
+    assert found["notes"] == ["Note 4", "Note 3", "Note 2"]
