@@ -20,10 +20,10 @@ from leadagent.leads.models import (
     StepStatus,
     WorkflowRun,
 )
-from leadagent.leads.retrying import attempts_for
-from leadagent.leads.rewriting import newest_rewrite
 from leadagent.leads.research.shown import ShownSources, shown_sources
 from leadagent.leads.research.trace import Trace, trace_of
+from leadagent.leads.retrying import attempts_for
+from leadagent.leads.rewriting import newest_rewrite
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Leads, the workflow that answers them, and what the organisation knows."""
 
-from leadagent.leads.models.delivery import DeliveryKind, DeliveryReport
 from leadagent.leads.models.agent_step import AgentStep, AgentStepKind, AgentStepState
+from leadagent.leads.models.delivery import DeliveryKind, DeliveryReport
 from leadagent.leads.models.draft import DraftStatus, EmailDraft
 from leadagent.leads.models.knowledge import (
     Chunk,

@@ -22,8 +22,8 @@ from tests.leads.conftest import FakeProvider
 from tests.leads.factories import LeadFactory, claimed, run_for
 from tests.leads.research.conftest import scripted
 from tests.project.fake_internet import Network
-from usage.events import event_id_at
 from usage.models import AIUsage
+from usage.recording.events import event_id_at
 
 pytestmark = pytest.mark.django_db
 LOOK = ("crm_search", {"company_or_domain": "gears"})
