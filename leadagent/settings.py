@@ -6,6 +6,7 @@ mode (production, demo, test): secrets are required and checked; `make run` and
 """
 
 import os
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -164,7 +165,10 @@ if not _needed_to_search[SEARCH_PROVIDER]:
     )
 RESEARCH_MAX_STEPS = env.int("RESEARCH_MAX_STEPS", default=20)
 RESEARCH_MAX_TOKENS = env.int("RESEARCH_MAX_TOKENS", default=200_000)
-RESEARCH_MAX_COST = Decimal(env.str("RESEARCH_MAX_COST", default="1.00"))
+_most_it_may_cost = env.str("RESEARCH_MAX_COST", default="1.00")
+RESEARCH_MAX_COST = (
+    Decimal(_most_it_may_cost) if re.fullmatch(r"\d{1,6}(\.\d{1,6})?", _most_it_may_cost) else Decimal(0)
+)
 if not 2 <= RESEARCH_MAX_STEPS <= 20 or RESEARCH_MAX_TOKENS <= 0 or RESEARCH_MAX_COST <= 0:
     raise ImproperlyConfigured(
         "RESEARCH_MAX_STEPS is between 2 and 20; RESEARCH_MAX_TOKENS and RESEARCH_MAX_COST are above zero."

@@ -6,7 +6,17 @@ import pytest
 from leadagent.embedded.environment import demo_environment
 from leadagent.embedded.state import State
 
-_NAMES = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENCRYPTION_SECRET", "SANDBOX_ENABLED", "LEADAGENT_ENV")
+_NAMES = (
+    "SEARCH_PROVIDER",
+    "SEARXNG_URL",
+    "SANDBOX_INTERNET_URL",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "ENCRYPTION_SECRET",
+    "SANDBOX_ENABLED",
+    "LEADAGENT_ENV",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +54,23 @@ def test_what_the_person_has_set_stays(state: State, monkeypatch: pytest.MonkeyP
     assert made["PROVIDER_ANTHROPIC_URL"].endswith("/sandbox/anthropic")
     # A real provider is not shown the sandbox's key.
     assert "AI_GATEWAY_API_KEY" not in made
+
+
+def test_the_demo_searches_and_reads_the_sandboxs_internet(state: State) -> None:
+    made = _made(state)
+    assert (made["SEARCH_PROVIDER"], made["SEARXNG_URL"], made["SANDBOX_INTERNET_URL"]) == (
+        "searxng", "http://127.0.0.1:8123/sandbox/searxng", "http://127.0.0.1:8123/sandbox/internet",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), [("SEARCH_PROVIDER", "brave"), ("SANDBOX_ENABLED", "0")])
+def test_whoever_searches_the_real_web_reads_its_pages(
+    state: State, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    made = _made(state)
+    assert "SANDBOX_INTERNET_URL" not in made
+    assert "SEARXNG_URL" not in made
 
 
 def test_the_runner_decides_where_it_serves(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
