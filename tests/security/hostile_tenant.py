@@ -23,8 +23,8 @@ from byok.models import (
 )
 from byok.reports import ConnectionReport, LineState, ReportLine
 from leadagent.leads.models import (
-    Chunk,
     AgentStep,
+    Chunk,
     DeliveryReport,
     Document,
     DraftRevision,

@@ -13,7 +13,7 @@ from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelRe
 from pydantic_ai.models.function import AgentInfo
 from pytest_django import Settings
 
-from leadagent.leads.indexing import index_document
+from leadagent.leads.knowledge.indexing import index_document
 from leadagent.leads.models import AgentStep, EmailDraft, Step, StepStatus, WorkflowRun
 from leadagent.leads.research.search import Result
 from leadagent.leads.steps import perform_step
