@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('leads', '0010_webhooks'),
+        ('leads', '0013_comparisons'),
     ]
 
     operations = [
