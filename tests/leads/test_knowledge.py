@@ -376,3 +376,15 @@ def test_a_document_whose_workers_die_each_time_is_given_up(organization: Organi
     assert index_document(document.pk) is None
     document.refresh_from_db()
     assert (document.status, provider.calls) == (DocumentStatus.FAILED, [])
+
+
+def test_passages_that_are_not_found_yet_do_not_crowd_out_the_others(
+    organization: Organization, provider: FakeProvider
+) -> None:
+    provider.embed = by_words
+    ready(organization, "Far", "holiday")
+    coming = DocumentFactory(organization=organization, content="\n\n".join(f"# Part {n}\n\nprice" for n in range(20)))
+    index_document(coming.pk)
+    Document.objects.filter(pk=coming.pk).update(searchable_version=0)
+
+    assert [passage.title for passage in search_knowledge_base(organization, "price", top=2)] == ["Far"]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 from django.apps import apps
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -238,4 +239,30 @@ def test_a_prompt(client: Client, organization: Organization, admin: Membership)
     assert (made.organization, made.operation, made.number, made.created_by) == (
         organization, "research", 1, admin.user,
     )  # fmt: skip
+    assert anything_smuggled() == []
+
+
+def test_a_document_and_a_file(client: Client, organization: Organization, admin: Membership) -> None:
+    other = OrganizationFactory()
+    hidden = {
+        "organization": other.pk, "status": "ready", "version": "9", "searchable_version": "9", "kind": "pdf",
+        "file_name": "evil", "platform_granted": "on", "platform_reason": "evil", "replaces": "1", "attempts": "7",
+        "error_sentence": "evil", "error_code": "evil", "name": "evil", "size": "1",
+    }  # fmt: skip
+    where = reverse("leads:knowledge_add", args=[organization.slug])
+    client.post(where, {**SMUGGLED, **hidden, "title": "Prices", "content": "Ten dollars."})
+    [made] = organization.documents.all()
+    assert (made.status, made.version, made.searchable_version, made.kind) == ("pending", 1, 0, "pasted")
+    assert (made.created_by, made.platform_granted) == (admin.user, False)
+    for act in ("rename", "replace"):
+        where = reverse(f"leads:knowledge_{act}", args=[organization.slug, made.pk])
+        client.post(where, {**SMUGGLED, **hidden, "title": "List", "content": "Twenty dollars."})
+    [made] = organization.documents.all()
+    assert (made.title, made.status, made.version, made.searchable_version) == ("List", "pending", 2, 0)
+    where = reverse("leads:knowledge_upload", args=[organization.slug])
+    client.post(where, {**SMUGGLED, **hidden, "file": SimpleUploadedFile("a.txt", b"Ten dollars.")})
+    [upload] = organization.uploads.all()
+    assert (upload.name, upload.size, upload.status, upload.replaces) == ("a.txt", 12, "waiting", None)
+    assert not other.documents.exists()
+    assert not other.uploads.exists()
     assert anything_smuggled() == []
