@@ -1,9 +1,12 @@
 """Who looks after a lead: only people who may work on leads, and nobody who has left."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier
 
 import pytest
+from django.db import connections
 from django.test import Client
 
 from leadagent.leads.assignment import NotAssignable, assign_lead, assignees_of
@@ -140,3 +143,38 @@ def test_a_lead_keeps_its_verdict_until_a_newer_run_has_another(lead: Lead) -> N
     assert Lead.objects.get(pk=lead.pk).category == Category.SUPPORT
     run.refresh_from_db()
     assert run.category == Category.QUALIFIED
+
+
+# --- Races ------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_is_removed_while_leads_are_given_to_them_ends_with_none() -> None:
+    admin = MembershipFactory(role=Role.ADMIN)
+    for _ in range(10):
+        leaving = MembershipFactory(organization=admin.organization, role=Role.MEMBER)
+        leads = [LeadFactory(organization=admin.organization) for _ in range(4)]
+        start = Barrier(len(leads) + 1)
+
+        def give(lead: Lead, start: Barrier = start, to: User = leaving.user) -> bool:
+            try:
+                start.wait()
+                return assign_lead(lead, to, by=None)
+            except NotAssignable:
+                return False
+            finally:
+                connections.close_all()
+
+        def remove(start: Barrier = start, membership: Membership = leaving) -> None:
+            try:
+                start.wait()
+                remove_member(membership, actor=admin.user)
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(len(leads) + 1) as pool:
+            removal = pool.submit(remove)
+            list(pool.map(give, leads))
+            removal.result()
+        assert not Lead.objects.filter(assigned_to=leaving.user).exists()
+    assert Lead.objects.filter(assigned_to=None).count() == 40
