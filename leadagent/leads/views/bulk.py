@@ -105,7 +105,7 @@ def _start(request: HtmxHttpRequest, lead: Lead) -> bool:
     with transaction.atomic():
         # Held until the run is there: nobody's draft is thrown away by a tick.
         locked = Lead.objects.select_for_update(no_key=True).get(pk=lead.pk)
-        if locked.runs.filter(status__in=OPEN).exists():
+        if locked.runs.main().filter(status__in=OPEN).exists():
             return False
         nudge_run(start_run(locked, by=request.user, request=request).pk)
     return True
