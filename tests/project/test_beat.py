@@ -33,7 +33,11 @@ from byok.models import (
     SealingSecret,
     SupersededKey,
 )
+from leadagent.egress import Answer as Taken
 from leadagent.leads import tasks as lead_tasks
+from leadagent.leads.models import LeadEvent
+from leadagent.leads.outcome_events import note_outcome
+from leadagent.leads.webhooks import add_webhook
 from leadagent.tenants.models import Role
 from tests.byok.asked import Asked
 from tests.byok.fake_provider import MODELS
@@ -147,7 +151,16 @@ def installation(
         lost = started(replaced, at=LAST_YEAR)
         record(lost)
         UsageInbox.objects.filter(event_id=lost.id).update(received_at=LAST_YEAR)
-        run_for(LeadFactory(organization=replaced))
+        run = run_for(LeadFactory(organization=replaced))
+        add_webhook(replaced, url="https://hooks.example.com/", events=["lead.created"], by=UserFactory())
+        note_outcome(run.lead, LeadEvent.CREATED, key=run.lead.pk)
+        posted: list[Any] = []
+
+        def take(url: str, *_: Any) -> Taken:
+            posted.append(url)
+            return Taken(204, b"")
+
+        monkeypatch.setattr("leadagent.egress.post", take)
         # What the catalog has to do: a list that is new, an account to look at, a price to tell of.
         of_replaced = ProviderCredential.objects.filter(organization=replaced)
         of_replaced.update(status=CredentialStatus.OK, next_check_at=NOW - timedelta(minutes=1))
@@ -166,7 +179,7 @@ def installation(
         assert SupersededKey.objects.filter(undo_until__lte=NOW).exists()
         chain_now()
         mail.outbox.clear()
-        yield {"asked": asked.calls, "nudged": nudged}
+        yield {"asked": asked.calls, "nudged": nudged, "posted": posted}
 
 
 def listing(provider: str, path: str, *, etag: str = "") -> Fetched:
