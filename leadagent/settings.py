@@ -291,6 +291,10 @@ USAGE_SPOOL_MAX_BYTES = env.int("USAGE_SPOOL_MAX_BYTES", default=256 * 1024 * 10
 # Downloads of usage that a worker has prepared; the web process sends them.
 EXPORT_DIR = env.str("EXPORT_DIR", default=str(BASE_DIR / ".local" / "exports"))
 
+# How large a file of leads may be, in bytes and rows.
+LEAD_IMPORT_MAX_BYTES = env.int("LEAD_IMPORT_MAX_BYTES", default=5 * 1024 * 1024)
+LEAD_IMPORT_MAX_ROWS = env.int("LEAD_IMPORT_MAX_ROWS", default=10_000)
+
 # Single calls older than so many whole months are deleted, their daily sums stay; 0 keeps all.
 USAGE_RETENTION_MONTHS = env.int("USAGE_RETENTION_MONTHS", default=0)
 if USAGE_RETENTION_MONTHS < 0:

@@ -5,6 +5,7 @@ what waits in PostgreSQL. Every task here is safe to run twice and at once.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -19,6 +20,8 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from leadagent.leads import mending, rewriting, sending, webhooks, workflow
+from leadagent.leads.importing import pacing, reading
+from leadagent.leads.importing.imports import moving_imports
 from leadagent.leads.knowledge import indexing, reembedding, uploads
 from leadagent.leads.leases import claim_step
 from leadagent.tenants.models import Organization
@@ -28,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 # A longer pause is left to the sweep: the broker would deliver the message again in between.
 LONGEST_COUNTDOWN = timedelta(seconds=60)
+# An import gives its worker back after so long, and looks so often whether further leads may be started.
+IMPORT_TURN_SECONDS = 5.0
+IMPORT_PACE = timedelta(seconds=3)
 
 
 @shared_task(name="leadagent.leads.tasks.advance_run")
@@ -109,6 +115,23 @@ def deliver_webhooks() -> None:
     webhooks.deliver_due()
 
 
+@shared_task(name="leadagent.leads.tasks.advance_import")
+def advance_import(import_id: str) -> None:
+    """Take some more rows of an import in, or start some more of its runs, unless another worker does."""
+    row_id = UUID(import_id)
+    until = time.monotonic() + IMPORT_TURN_SECONDS
+    while reading.read_batch(row_id):
+        if time.monotonic() > until:
+            # Others wait for this worker too.
+            _tell(advance_import, row_id)
+            return
+    pace = pacing.start_next_runs(row_id)
+    for run_id in pace.started:
+        nudge_run(run_id)
+    if pace.goes_on:
+        _tell(advance_import, row_id, after=IMPORT_PACE)
+
+
 @shared_task(name="leadagent.leads.tasks.sweep_runs")
 def sweep_runs() -> None:
     """Let runs go on whose cause is mended, and tell workers again about everything whose nudge was lost."""
@@ -116,6 +139,8 @@ def sweep_runs() -> None:
         nudge_run(run_id)
     for run_id in workflow.take_due_runs():
         _tell(advance_run, run_id)
+    for import_id in moving_imports():
+        _tell(advance_import, import_id)
     for draft_id in sending.take_unsent_drafts():
         _tell(send_email, draft_id)
     for rewrite_id in rewriting.take_due_rewrites():
@@ -135,6 +160,11 @@ def nudge_run(run_id: UUID, *, after: timedelta = timedelta(0)) -> None:
     """Have a worker look at the run once the current transaction is committed."""
     workflow.note_nudge(run_id)
     _on_commit(partial(_tell, advance_run, run_id, after=after))
+
+
+def nudge_import(import_id: UUID) -> None:
+    """Have a worker take the file's rows in once the current transaction is committed."""
+    _on_commit(partial(_tell, advance_import, import_id))
 
 
 def nudge_email(draft_id: UUID) -> None:

@@ -28,7 +28,7 @@ GROUPS = (
     Group(
         "leads",
         "Leads, emails and knowledge",
-        ("lead", "run", "email", "document", "prompt", "voice", "knowledge", "webhook"),
+        ("lead", "import", "run", "email", "document", "prompt", "voice", "knowledge", "webhook"),
     ),
     Group("support", "Support staff", ("support",)),
     Group("exports", "Downloads", ("audit", "usage", "export")),
@@ -105,6 +105,9 @@ LABELS = {
     "price.withdrawn": "Took a negotiated price back before it began",
     "prompt.chosen": "Put another version of a prompt in force",
     "prompt.saved": "Saved a new version of a prompt",
+    "import.cancelled": "Cancelled an import of leads",
+    "import.read": "Took the rows of a file in as leads",
+    "import.started": "Started an import of leads",
     "run.cancelled": "Cancelled a lead's run",
     "run.compared": "Started a comparison of models for a lead",
     "run.comparison_used": "Put a comparison's draft in the place of the open one",

@@ -30,8 +30,10 @@ from leadagent.leads.models import (
     DraftRevision,
     DraftRewrite,
     EmailDraft,
+    ImportRow,
     KnowledgeIndex,
     Lead,
+    LeadImport,
     LeadNote,
     LeadSource,
     PromptChoice,
@@ -254,6 +256,19 @@ def _leads(tenant: HostileTenant, payload: str) -> None:
     tenant.ids["webhook_id"] = webhook.pk
     tenant.ids |= {"lead_id": lead.pk, "run_id": run.pk, "draft_id": draft.pk, "document_id": document.pk}
     _voice_and_prompts(tenant, payload)
+    imported = LeadImport.objects.create(
+        organization=organization,
+        file_name="x",
+        content="",
+        encoding="utf-8",
+        delimiter=",",
+        rows_total=1,
+        status="done",
+    )
+    tenant.poison(imported, payload)
+    row = ImportRow.objects.create(lead_import=imported, line=2, outcome="bad", cells=[payload])
+    tenant.poison(row, payload)
+    tenant.ids["import_id"] = imported.pk
     # A second lead whose run stopped shows the sentences of failures.
     stopped = Lead.objects.create(
         organization=organization, name="x", email="y@x.test", message="x", source=LeadSource.FORM, status="attention"

@@ -14,6 +14,7 @@ from django.utils import timezone
 from byok.config import save_ai_config
 from byok.negotiated_prices import add_negotiated_price
 from leadagent.leads.comparing import start_comparison
+from leadagent.leads.importing.imports import take_file
 from leadagent.leads.intake import take_in
 from leadagent.leads.models import Document, EmailDraft, LeadSource, RunStatus, StepName, Upload, WorkflowRun
 from leadagent.leads.notes import add_note
@@ -61,6 +62,11 @@ def _comparison(organization: Organization) -> dict[str, Any]:
     first = _run(organization)
     WorkflowRun.objects.filter(pk=first.pk).update(status=RunStatus.AWAITING_REVIEW)
     return {"run_id": start_comparison(first.lead, {"research": "gpt-4o"}).pk}
+
+
+def _import(organization: Organization) -> dict[str, Any]:
+    by = MembershipFactory(organization=organization).user
+    return {"import_id": take_file(organization, "leads.csv", b"email,message\na@b.test,Hello\n", by=by).pk}
 
 
 def _draft(organization: Organization) -> dict[str, Any]:
@@ -180,6 +186,9 @@ ROUTE_KWARGS: dict[str, MakeRow] = {
     "leads:webhook_secret": _webhook,
     "leads:webhook_delete": _webhook,
     "leads:run_start": _lead,
+    "leads:import": _import,
+    "leads:import_cancel": _import,
+    "leads:import_rejected": _import,
     "leads:compare_new": _lead,
     "leads:compare": _comparison,
     "leads:compare_use": _comparison,

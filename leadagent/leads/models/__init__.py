@@ -15,6 +15,7 @@ from leadagent.leads.models.knowledge import (
     UploadStatus,
 )
 from leadagent.leads.models.lead import Category, Lead, LeadSource, LeadStatus
+from leadagent.leads.models.lead_import import MOVING, ImportRow, ImportStatus, LeadImport, RowOutcome
 from leadagent.leads.models.note import LeadNote
 from leadagent.leads.models.prompt import PromptChoice, PromptVersion
 from leadagent.leads.models.revision import DraftRevision, DraftRewrite, RevisionKind, RewriteStatus
@@ -33,6 +34,7 @@ from leadagent.leads.models.workflow import (
 
 __all__ = [
     "ACTIVE",
+    "MOVING",
     "OPEN",
     "AgentStep",
     "AgentStepKind",
@@ -49,10 +51,13 @@ __all__ = [
     "DraftRewrite",
     "DraftStatus",
     "EmailDraft",
+    "ImportRow",
+    "ImportStatus",
     "KnowledgeIndex",
     "Language",
     "Lead",
     "LeadEvent",
+    "LeadImport",
     "LeadNote",
     "LeadSource",
     "LeadStatus",
@@ -63,6 +68,7 @@ __all__ = [
     "ReembeddingState",
     "RevisionKind",
     "RewriteStatus",
+    "RowOutcome",
     "RunStatus",
     "Step",
     "StepName",

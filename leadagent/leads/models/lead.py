@@ -29,6 +29,7 @@ class LeadSource(models.TextChoices):
     FORM = "form", "Public form"
     API = "api", "API"
     PAGE = "page", "Added by hand"
+    IMPORT = "import", "Imported"
 
 
 class Category(models.TextChoices):

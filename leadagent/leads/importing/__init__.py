@@ -1,0 +1,1 @@
+"""Leads from a CSV file: reading it, taking its rows in, starting their workflow at a pace."""
