@@ -1,6 +1,7 @@
 """Which tests may use the network: none may leave this machine, and only whole journeys may use its loopback."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,14 +29,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """The database of pytest-django, with the catalog kept for tests that empty it."""
     # Need the settings, which are not there yet where this file is read.
     from django.db import connection
 
     from tests.kept_catalog import keep_catalog
+    from usage.recording import durable
 
     # A run in which no test asks for a database makes none: the connection leads to the developer's own.
     if connection.settings_dict["NAME"].startswith("test_"):
         with django_db_blocker.unblock():
             keep_catalog()
+    yield
+    # A database that somebody is connected to cannot be dropped; a live server's threads may have stayed.
+    durable.close()
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND datname LIKE 'test_%' AND pid <> pg_backend_pid()"
+        )

@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from byok.config import get_ai_config, save_ai_config
+from byok.config import CHAT_OPERATIONS, get_ai_config, save_ai_config
 from byok.forms import AIConfigForm
 from byok.models import AIConfig, CredentialStatus, ProviderCredential
 from byok.reports import LineState
@@ -409,6 +409,8 @@ def test_the_recommended_models_are_taken_over(
         "model_qualification": "anthropic/claude-haiku-5.5",
         "model_email_generation": "",
         "embedding_model": "openai/text-embedding-3-small",
+        # Nothing is recommended to take over; the place for it is there.
+        **{f"further_{operation}_1": "" for operation in CHAT_OPERATIONS},
     }
     assert not AIConfig.objects.exists()
 
@@ -442,7 +444,8 @@ def test_the_page_costs_the_same_whatever_is_stored(
 def test_every_field_of_the_form_stands_in_the_page(organization: Organization, client: Client, address: str) -> None:
     page = text(client.get(address, {"provider": "openrouter"}))
     shown = set(re.findall(r'name="(\w+)"', page))
-    later = {"save_untested"}
+    # The second and third further model once there is a first.
+    later = {"save_untested", *(f"further_{operation}_{place}" for operation in CHAT_OPERATIONS for place in (2, 3))}
     assert set(AIConfigForm.base_fields) - later <= shown
 
 

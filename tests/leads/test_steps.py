@@ -99,19 +99,20 @@ def test_a_refusal_before_the_call_pauses_it_too(provider: FakeProvider, work: C
     assert reloaded(run).error_code == "config_missing"
 
 
-def test_a_passing_failure_is_tried_again_three_times_in_all(
-    provider: FakeProvider, work: Callable[[WorkflowRun], None]
+@pytest.mark.parametrize(("code", "attempts"), [("overloaded", 5), ("bad_response", 3)])
+def test_a_passing_failure_is_tried_again_as_often_as_its_kind_deserves(
+    provider: FakeProvider, work: Callable[[WorkflowRun], None], code: str, attempts: int
 ) -> None:
-    provider.fail_with["research"] = AIError("overloaded", provider="openai")
+    provider.fail_with["qualification"] = AIError(code, provider="openai")
     run = run_for(LeadFactory())
     at = timezone.now()
-    for attempt in range(1, 4):
-        with time_machine.travel(at + attempt * timedelta(minutes=1)):
+    for attempt in range(1, attempts + 1):
+        with time_machine.travel(at + attempt * timedelta(minutes=15)):
             work(run)
-        assert len(provider.prompts) == attempt
+        assert [call["operation"] for call in provider.calls].count("qualification") == attempt
 
     assert reloaded(run).status == RunStatus.FAILED
-    assert reloaded(run).error_code == "overloaded"
+    assert reloaded(run).error_code == code
 
 
 def test_after_a_passing_failure_a_worker_is_told_to_come_back(

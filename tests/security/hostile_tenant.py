@@ -195,7 +195,10 @@ def _leads(tenant: HostileTenant, payload: str) -> None:
         organization=organization, lead=lead, status="cancelled", category="QUALIFIED", confidence=0.5
     )
     tenant.poison(earlier, payload)
-    tenant.poison(EmailDraft.objects.create(run=earlier, subject="x", body="x", message_id="<earlier@x.test>"), "other")
+    tenant.poison(
+        EmailDraft.objects.create(run=earlier, subject="x", body="x", message_id=f"<earlier-{organization.pk}@x.test>"),
+        "other",
+    )
     run = WorkflowRun.objects.create(
         organization=organization,
         lead=lead,

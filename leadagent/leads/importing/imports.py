@@ -23,7 +23,7 @@ def take_file(organization: Organization, name: str, data: bytes, *, by: User) -
     return LeadImport.objects.create(
         organization=organization,
         created_by=by,
-        file_name=one_line(name, limit=200) or "leads.csv",
+        file_name=one_line(name, limit=200) or "unnamed file",
         content=file.text,
         encoding=file.encoding,
         delimiter=file.delimiter,
