@@ -137,7 +137,7 @@ def _group(label: str, one: Side, two: Side, *names: StepName) -> Group:
 
 def _model(side: Side, name: StepName) -> str:
     step = side.step(name)
-    return (step.model if step else "") or side.run.chosen_models.get(name, "") or NOT_YET
+    return (step.model if step else "") or side.run.chosen_models.get(name, "") or _untold(side)
 
 
 def _count(value: int | None, side: Side) -> str:
