@@ -207,7 +207,8 @@ class Lab:
         return self._program("beat", [*words, "--schedule", str(self.directory / f"beat-{token_hex(4)}")])
 
     def _start_worker(self) -> Program:
-        words = ["-m", "celery", "--quiet", "-A", "leadagent", "worker", "--concurrency", "2", "--loglevel", "WARNING"]
+        words = ["-m", "tests.chaos.supervised", "-m", "celery", "--quiet", "-A", "leadagent", "worker"]
+        words += ["--concurrency", "2", "--loglevel", "WARNING"]
         words += ["--without-gossip", "--without-mingle", "--beat", "--schedule", str(self.directory / "schedule")]
         return self._program("worker", words)
 
