@@ -22,15 +22,16 @@ _MAX_BATCHES = 50
 @shared_task(name="usage.tasks.drain_inbox")
 def drain_inbox() -> None:
     """Empty the inbox, batch by batch."""
-    moved = 0
+    moved: set[int] = set()
     for _ in range(_MAX_BATCHES):
         drained = ingest.drain()
-        moved += drained.taken
+        moved |= drained.organizations
         if drained.taken + drained.failed < ingest.BATCH:
             break
     note_drained()
     if moved:
-        alerts.send_due_alerts()
+        # Of these only, as this runs every few seconds; beat looks at all of them once a minute.
+        alerts.send_due_alerts(moved)
 
 
 @shared_task(name="usage.tasks.reconcile")

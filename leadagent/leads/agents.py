@@ -1,6 +1,6 @@
 """Asking the tenant's model: prompts that keep data apart from instructions, typed answers, limits.
 
-The only module that imports pydantic-ai; import it inside a function, it costs seconds.
+Imports pydantic-ai, as `research.watching` does: import it inside a function, it costs seconds.
 """
 
 import json

@@ -179,10 +179,11 @@ ON CONFLICT DO NOTHING
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """`taken` events left the inbox; `failed` were put aside."""
+    """`taken` events left the inbox; `failed` were put aside. `organizations`: whose sums a batch has moved."""
 
     taken: int
     failed: int = 0
+    organizations: frozenset[int] = frozenset()
 
 
 def drain(limit: int = BATCH) -> Drained:
@@ -190,7 +191,7 @@ def drain(limit: int = BATCH) -> Drained:
     replay_spool()
     _prepare_partitions()
     try:
-        return Drained(taken=_drain_batch(limit))
+        return _drain_batch(limit)
     except (DataError, IntegrityError):
         # One event of the batch cannot be stored: find it by taking them one at a time.
         logger.exception("a batch of usage events could not be stored; storing them singly")
@@ -215,17 +216,17 @@ def _prepare_partitions() -> None:
     ensure_partitions(months)
 
 
-def _drain_batch(limit: int) -> int:
+def _drain_batch(limit: int) -> Drained:
     return _store(_TAKE.format(pick=_PICK), limit)
 
 
-def _store(take: str, value: int) -> int:
+def _store(take: str, value: int) -> Drained:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(STAGE)
         cursor.execute(take, [value])
         taken: int = cursor.rowcount
         if not taken:
-            return 0
+            return Drained(0)
         cursor.execute(_REPLACE)
         cursor.execute(_STORE)
         cursor.execute(_CONFLICTS)
@@ -235,7 +236,8 @@ def _store(take: str, value: int) -> int:
         cursor.execute(
             "DELETE FROM usage_usageinbox WHERE event_id IN (SELECT id FROM usage_stage) AND kind <> 'finished'"
         )
-        return taken
+        cursor.execute("SELECT DISTINCT organization_id FROM usage_stage")
+        return Drained(taken, organizations=frozenset(organization_id for (organization_id,) in cursor.fetchall()))
 
 
 def _drain_singly(limit: int) -> Drained:
