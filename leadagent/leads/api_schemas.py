@@ -6,7 +6,7 @@ from uuid import UUID
 
 from ninja import Field, Schema
 
-from leadagent.leads.lead_filter import QUERY_LIMIT, Sort
+from leadagent.leads.inbox.lead_filter import QUERY_LIMIT, Sort
 from leadagent.leads.models import LeadSource, LeadStatus
 from leadagent.leads.models.note import NOTE_LIMIT
 

@@ -8,10 +8,10 @@ class LeadsConfig(AppConfig):
     verbose_name = "Leads"
 
     def ready(self) -> None:
-        from leadagent.leads.assignment import on_membership_deleted, on_membership_saved
-        from leadagent.leads.changed_settings import listen_to_ai_settings
+        from leadagent.leads.inbox.assignment import on_membership_deleted, on_membership_saved
         from leadagent.leads.models import LeadWebhook
-        from leadagent.leads.outcomes import count_outcomes
+        from leadagent.leads.outcomes.counting import count_outcomes
+        from leadagent.leads.running.changed_settings import listen_to_ai_settings
         from leadagent.tenants.models import Membership
         from usage.alerting.sealing import add_sealed_table
         from usage.analytics.contributions import count_outcomes_with

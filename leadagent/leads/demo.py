@@ -12,6 +12,7 @@ from django.utils import timezone
 from byok.config import save_ai_config
 from byok.models import AIConfig
 from leadagent.leads.demo_leads import DEMO_LEADS, DemoLead
+from leadagent.leads.emails.outreach import Email, create_draft
 from leadagent.leads.models import (
     DraftStatus,
     Lead,
@@ -23,7 +24,6 @@ from leadagent.leads.models import (
     StepStatus,
     WorkflowRun,
 )
-from leadagent.leads.outreach import Email, create_draft
 from leadagent.tenants.models import Membership, Organization, Role, User
 from usage.demo_history import seed_history
 

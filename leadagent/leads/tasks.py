@@ -19,11 +19,13 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from leadagent.leads import mending, rewriting, sending, webhooks, workflow
+from leadagent.leads.emails import rewriting, sending
 from leadagent.leads.importing import pacing, reading
 from leadagent.leads.importing.imports import moving_imports
 from leadagent.leads.knowledge import indexing, reembedding, uploads
-from leadagent.leads.leases import claim_step
+from leadagent.leads.outcomes import webhooks
+from leadagent.leads.running import mending, workflow
+from leadagent.leads.running.leases import claim_step
 from leadagent.tenants.models import Organization
 from usage.tasks import drain_inbox
 
@@ -39,7 +41,7 @@ IMPORT_PACE = timedelta(seconds=3)
 @shared_task(name="leadagent.leads.tasks.advance_run")
 def advance_run(run_id: str) -> None:
     """Run the next step of the run, if it is due and free."""
-    from leadagent.leads.steps import perform_step
+    from leadagent.leads.running.steps import perform_step
 
     claim = claim_step(UUID(run_id))
     if claim is None:
@@ -221,5 +223,5 @@ def _tell(task: "Task[Any, None]", *row_id: UUID | int, after: timedelta = timed
 @worker_init.connect
 def _warm(**_: object) -> None:
     """Import what costs seconds before the first lead waits for it, and before the worker forks: once for all."""
-    for name in ("leadagent.leads.agents", "pydantic_ai.models.openai"):
+    for name in ("leadagent.leads.running.agents", "pydantic_ai.models.openai"):
         import_module(name)

@@ -90,9 +90,9 @@ def end() -> Outcomes:
 
 def lead(*, organization: int, done: int = 0) -> str:
     """A lead with its run, whose first `done` steps are behind it; no worker is told. The run's id."""
-    from leadagent.leads.intake import take_in
-    from leadagent.leads.leases import complete_step
+    from leadagent.leads.inbox.intake import take_in
     from leadagent.leads.models import LeadSource
+    from leadagent.leads.running.leases import complete_step
     from tests.leads.factories import OUTCOMES, claimed
 
     fields = {

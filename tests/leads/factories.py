@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from factory.declarations import Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
-from leadagent.leads.leases import Claim, StepOutcome, claim_step, complete_step
+from leadagent.leads.emails.outreach import Email
 from leadagent.leads.models import (
     Category,
     Document,
@@ -19,8 +19,8 @@ from leadagent.leads.models import (
     StepName,
     WorkflowRun,
 )
-from leadagent.leads.outreach import Email
-from leadagent.leads.workflow import start_run
+from leadagent.leads.running.leases import Claim, StepOutcome, claim_step, complete_step
+from leadagent.leads.running.workflow import start_run
 from tests.factories import Make, OrganizationFactory
 
 OUTCOMES = {

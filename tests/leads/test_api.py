@@ -7,9 +7,9 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from leadagent.leads.leases import fail_step
 from leadagent.leads.models import Lead, LeadSource
-from leadagent.leads.run_state import StepFailure
+from leadagent.leads.running.leases import fail_step
+from leadagent.leads.running.run_state import StepFailure
 from leadagent.tenants.models import ApiToken, Membership, Organization, Role, Scope
 from tests.factories import MembershipFactory
 from tests.leads.conftest import Nudges

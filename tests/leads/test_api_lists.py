@@ -9,8 +9,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from leadagent.leads.inbox.notes import add_note
 from leadagent.leads.models import DraftStatus, Lead, LeadStatus
-from leadagent.leads.notes import add_note
 from leadagent.tenants.models import ApiToken, AuditEvent, Membership, Organization, Role, Scope
 from tests.factories import MembershipFactory
 from tests.leads.conftest import Nudges

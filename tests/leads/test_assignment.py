@@ -9,10 +9,10 @@ import pytest
 from django.db import connections
 from django.test import Client
 
-from leadagent.leads.assignment import NotAssignable, assign_lead, assignees_of
-from leadagent.leads.leases import complete_step
+from leadagent.leads.inbox.assignment import NotAssignable, assign_lead, assignees_of
 from leadagent.leads.models import Category, Lead, Qualification, StepName
-from leadagent.leads.workflow import start_run
+from leadagent.leads.running.leases import complete_step
+from leadagent.leads.running.workflow import start_run
 from leadagent.tenants.membership import change_role, remove_member
 from leadagent.tenants.models import AuditEvent, Membership, Role, User
 from tests.factories import MembershipFactory

@@ -8,9 +8,9 @@ from django.test import Client
 
 from byok.errors import AIError
 from leadagent.leads.knowledge.indexing import index_document
-from leadagent.leads.leases import fail_step
 from leadagent.leads.models import Document, EmailDraft, Lead, WorkflowRun
-from leadagent.leads.run_state import StepFailure
+from leadagent.leads.running.leases import fail_step
+from leadagent.leads.running.run_state import StepFailure
 from leadagent.tenants.audit_actions import LABELS
 from leadagent.tenants.models import ApiToken, AuditEvent, Membership, Organization, Scope
 from tests.leads.conftest import FakeProvider

@@ -12,10 +12,10 @@ from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadagent.leads.bounces import read_bounce, take_bounce
+from leadagent.leads.emails.bounces import read_bounce, take_bounce
+from leadagent.leads.emails.outreach import approve_draft
+from leadagent.leads.emails.sending import send_draft
 from leadagent.leads.models import DeliveryReport, EmailDraft, Lead, LeadStatus
-from leadagent.leads.outreach import approve_draft
-from leadagent.leads.sending import send_draft
 from leadagent.tenants.models import AuditEvent, Role
 from tests.factories import MembershipFactory, UserFactory
 from tests.leads.factories import draft_under_review

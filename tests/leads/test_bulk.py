@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 import pytest
 from django.test import Client
 
-from leadagent.leads.closing import close_lead, reopen_lead
+from leadagent.leads.inbox.closing import close_lead, reopen_lead
 from leadagent.leads.models import DraftStatus, EmailDraft, Lead, LeadStatus, RunStatus
+from leadagent.leads.running.workflow import RunConflict
 from leadagent.leads.views.bulk import LIMIT
-from leadagent.leads.workflow import RunConflict
 from leadagent.tenants.models import AuditEvent, Membership, Organization
 from tests.leads.conftest import Nudges
 from tests.leads.factories import LeadFactory, draft_under_review, run_for

@@ -20,8 +20,8 @@ from byok.fallback import Fallback
 from byok.model_fallback import OwnModel
 from byok.models import AIConfig
 from leadagent.leads import tasks
-from leadagent.leads.comparing import checked_models, start_comparison, use_comparison
-from leadagent.leads.leases import complete_step, fail_step
+from leadagent.leads.emails.outreach import DraftConflict, approve_draft
+from leadagent.leads.emails.sending import send_draft
 from leadagent.leads.models import (
     DraftStatus,
     EmailDraft,
@@ -31,10 +31,10 @@ from leadagent.leads.models import (
     StepStatus,
     WorkflowRun,
 )
-from leadagent.leads.outreach import DraftConflict, approve_draft
-from leadagent.leads.run_state import StepFailure
-from leadagent.leads.sending import send_draft
-from leadagent.leads.workflow import RunConflict, cancel_run, resume_run, start_run
+from leadagent.leads.running.comparing import checked_models, start_comparison, use_comparison
+from leadagent.leads.running.leases import complete_step, fail_step
+from leadagent.leads.running.run_state import StepFailure
+from leadagent.leads.running.workflow import RunConflict, cancel_run, resume_run, start_run
 from leadagent.tenants.models import AuditEvent, Membership, Organization
 from tests.byok.catalog_rows import add_model
 from tests.factories import OrganizationFactory, UserFactory

@@ -11,9 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from leadagent.leads import tasks
-from leadagent.leads.draft_panel import doubts_about
-from leadagent.leads.models import DraftStatus, EmailDraft, RunStatus, Step, WorkflowRun
-from leadagent.leads.outreach import (
+from leadagent.leads.emails.outreach import (
     DraftConflict,
     approve_draft,
     cancel_schedule,
@@ -21,8 +19,10 @@ from leadagent.leads.outreach import (
     edit_draft,
     restore_revision,
 )
-from leadagent.leads.sending import send_draft, take_unsent_drafts
-from leadagent.leads.workflow import start_run
+from leadagent.leads.emails.panel import doubts_about
+from leadagent.leads.emails.sending import send_draft, take_unsent_drafts
+from leadagent.leads.models import DraftStatus, EmailDraft, RunStatus, Step, WorkflowRun
+from leadagent.leads.running.workflow import start_run
 from leadagent.tenants.models import AuditEvent, Membership, Organization
 from tests.factories import UserFactory
 from tests.leads.conftest import Nudges

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from leadagent.leads import event_loop
+from leadagent.leads.running import event_loop
 
 
 def test_coroutines_share_one_loop_on_its_own_thread() -> None:

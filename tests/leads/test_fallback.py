@@ -16,7 +16,7 @@ from leadagent.leads.knowledge import find_passages, indexing
 from leadagent.leads.knowledge.documents import replace_document
 from leadagent.leads.knowledge.embedding import generate_embeddings
 from leadagent.leads.models import Chunk, ChunkVector, Document, DocumentStatus, RunStatus, StepStatus, WorkflowRun
-from leadagent.leads.workflow import RunConflict, cancel_run, grant_platform, resume_run
+from leadagent.leads.running.workflow import RunConflict, cancel_run, grant_platform, resume_run
 from leadagent.tenants.models import AuditEvent, Membership, Organization
 from tests.factories import MembershipFactory
 from tests.leads.conftest import FakeProvider, Nudges

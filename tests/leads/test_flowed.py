@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from leadagent.leads.flowed import WIDTH, flowed, joined
+from leadagent.leads.emails.flowed import WIDTH, flowed, joined
 
 TEXTS = st.lists(
     st.sampled_from(

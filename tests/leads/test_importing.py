@@ -16,7 +16,6 @@ from leadagent.leads import tasks
 from leadagent.leads.importing import pacing, reading
 from leadagent.leads.importing.csv_file import CsvFile, UnreadableFile, guess_columns, read_csv
 from leadagent.leads.importing.imports import cancel_import, moving_imports, start_import, take_file
-from leadagent.leads.leases import fail_step
 from leadagent.leads.models import (
     ImportRow,
     ImportStatus,
@@ -27,8 +26,9 @@ from leadagent.leads.models import (
     RunStatus,
     WorkflowRun,
 )
-from leadagent.leads.run_state import StepFailure
-from leadagent.leads.workflow import cancel_run, resume_run, start_run
+from leadagent.leads.running.leases import fail_step
+from leadagent.leads.running.run_state import StepFailure
+from leadagent.leads.running.workflow import cancel_run, resume_run, start_run
 from leadagent.tenants.models import AuditEvent, Membership, Organization
 from tests.factories import OrganizationFactory, UserFactory
 from tests.leads.conftest import Nudges

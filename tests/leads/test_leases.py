@@ -7,7 +7,8 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from leadagent.leads.leases import (
+from leadagent.leads.models import Category, EmailDraft, LeadStatus, RunStatus, Step, StepName, StepStatus, WorkflowRun
+from leadagent.leads.running.leases import (
     LEASE,
     LeaseLost,
     claim_step,
@@ -15,10 +16,9 @@ from leadagent.leads.leases import (
     fail_step,
     renew_lease,
 )
-from leadagent.leads.models import Category, EmailDraft, LeadStatus, RunStatus, Step, StepName, StepStatus, WorkflowRun
-from leadagent.leads.retrying import LONGEST_PAUSE, MAX_WORKERS_LOST, attempts_for
-from leadagent.leads.run_state import StepFailure
-from leadagent.leads.workflow import cancel_run
+from leadagent.leads.running.retrying import LONGEST_PAUSE, MAX_WORKERS_LOST, attempts_for
+from leadagent.leads.running.run_state import StepFailure
+from leadagent.leads.running.workflow import cancel_run
 from tests.leads.factories import OUTCOMES, LeadFactory, claimed, run_for
 
 pytestmark = pytest.mark.django_db

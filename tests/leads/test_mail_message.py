@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from django.core import mail
 
-from leadagent.leads.flowed import joined
-from leadagent.leads.leases import complete_step
-from leadagent.leads.mail_message import message_for
+from leadagent.leads.emails.flowed import joined
+from leadagent.leads.emails.message import message_for
+from leadagent.leads.emails.outreach import approve_draft
+from leadagent.leads.emails.sending import send_draft
+from leadagent.leads.emails.voice import save_voice
 from leadagent.leads.models import EmailDraft, Lead, RunStatus, Voice, WorkflowRun
-from leadagent.leads.outreach import approve_draft
-from leadagent.leads.sending import send_draft
-from leadagent.leads.voice import save_voice
-from leadagent.leads.workflow import start_run
+from leadagent.leads.running.leases import complete_step
+from leadagent.leads.running.workflow import start_run
 from leadagent.tenants.models import User
 from tests.factories import UserFactory
 from tests.leads.factories import OUTCOMES, claimed, draft_under_review

@@ -13,11 +13,11 @@ from pytest_django import Settings
 
 from byok.models import AIConfig, CredentialStatus, ProviderCredential
 from leadagent.leads import tasks
-from leadagent.leads.leases import complete_step, fail_step
-from leadagent.leads.mending import AT_MOST_EVERY, MENDABLE, resume_mended
 from leadagent.leads.models import RunStatus, WorkflowRun
-from leadagent.leads.run_state import ModelUse, StepFailure, TakenOver
-from leadagent.leads.workflow import cancel_run, resume_by_itself, resume_run, start_run
+from leadagent.leads.running.leases import complete_step, fail_step
+from leadagent.leads.running.mending import AT_MOST_EVERY, MENDABLE, resume_mended
+from leadagent.leads.running.run_state import ModelUse, StepFailure, TakenOver
+from leadagent.leads.running.workflow import cancel_run, resume_by_itself, resume_run, start_run
 from leadagent.tenants.models import AuditEvent, Membership, Organization
 from tests.factories import OrganizationFactory
 from tests.leads.conftest import Nudges

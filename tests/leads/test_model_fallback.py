@@ -14,7 +14,7 @@ from byok.model_fallback import OwnModel
 from byok.models import AIConfig
 from leadagent.leads import tasks
 from leadagent.leads.models import RunStatus, Step, StepName, WorkflowRun
-from leadagent.leads.workflow import resume_run
+from leadagent.leads.running.workflow import resume_run
 from leadagent.tenants.models import Membership, Organization
 from tests.leads.conftest import FakeProvider, Nudges
 from tests.leads.factories import LeadFactory, run_for

@@ -6,9 +6,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from leadagent.leads.inbox.notes import SHOWN, add_note
 from leadagent.leads.models import Lead, LeadNote
 from leadagent.leads.models.note import NOTE_LIMIT
-from leadagent.leads.notes import SHOWN, add_note
 from leadagent.tenants.models import AuditEvent, Membership, Role
 from tests.factories import MembershipFactory
 from tests.leads.factories import LeadFactory

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from leadagent.leads.models import EmailDraft, Lead, WorkflowRun
-from leadagent.leads.outcomes import count_outcomes
+from leadagent.leads.outcomes.counting import count_outcomes
 from leadagent.tenants.models import Membership, Organization
 from tests.factories import OrganizationFactory
 from tests.leads.factories import LeadFactory

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from leadagent.leads.emails.outreach import DraftConflict, approve_draft, discard_draft, edit_draft
 from leadagent.leads.models import DraftStatus, EmailDraft, LeadStatus, RunStatus, WorkflowRun
-from leadagent.leads.outreach import DraftConflict, approve_draft, discard_draft, edit_draft
 from leadagent.tenants.models import AuditEvent, User
 from tests.factories import UserFactory
 from tests.leads.factories import draft_under_review

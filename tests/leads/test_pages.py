@@ -9,9 +9,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from leadagent.leads.leases import fail_step
 from leadagent.leads.models import EmailDraft, Lead, RunStatus, StepName, WorkflowRun
-from leadagent.leads.run_state import StepFailure
+from leadagent.leads.running.leases import fail_step
+from leadagent.leads.running.run_state import StepFailure
 from leadagent.tenants.models import Membership, Organization, Role
 from tests.factories import MembershipFactory
 from tests.leads.factories import LeadFactory, claimed, draft_under_review, run_for

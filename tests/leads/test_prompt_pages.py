@@ -7,8 +7,8 @@ from django.test import Client
 from django.urls import reverse
 
 from leadagent.leads.models import PromptVersion, StepName
-from leadagent.leads.prompts import prompt_in_force, save_prompt
-from leadagent.leads.steps import perform_step
+from leadagent.leads.prompts.versions import prompt_in_force, save_prompt
+from leadagent.leads.running.steps import perform_step
 from leadagent.tenants.models import Membership, Organization
 from tests.leads.conftest import FakeProvider
 from tests.leads.factories import LeadFactory, claimed, run_for

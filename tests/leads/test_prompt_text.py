@@ -2,9 +2,9 @@
 
 import pytest
 
-from leadagent.leads.default_prompts import DEFAULT_PROMPTS
 from leadagent.leads.models import StepName
-from leadagent.leads.prompt_text import digest_of, filled_in, unknown_placeholders
+from leadagent.leads.prompts.defaults import DEFAULT_PROMPTS
+from leadagent.leads.prompts.text import digest_of, filled_in, unknown_placeholders
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,10 @@
 
 import pytest
 
-from leadagent.leads.default_prompts import DEFAULT_PROMPTS
+from leadagent.leads.emails.voice import save_voice, voice_of
 from leadagent.leads.models import PromptVersion, Step, StepName
-from leadagent.leads.prompts import (
+from leadagent.leads.prompts.defaults import DEFAULT_PROMPTS
+from leadagent.leads.prompts.versions import (
     InvalidPrompt,
     PromptConflict,
     choose_prompt,
@@ -12,8 +13,7 @@ from leadagent.leads.prompts import (
     prompt_in_force,
     save_prompt,
 )
-from leadagent.leads.steps import perform_step
-from leadagent.leads.voice import save_voice, voice_of
+from leadagent.leads.running.steps import perform_step
 from leadagent.tenants.models import AuditEvent, Membership, Organization
 from tests.factories import OrganizationFactory
 from tests.leads.conftest import FakeProvider

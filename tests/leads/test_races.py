@@ -10,8 +10,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from leadagent.leads import tasks
+from leadagent.leads.emails.outreach import DraftConflict, approve_draft, cancel_schedule, discard_draft, edit_draft
+from leadagent.leads.emails.rewriting import ask_for_rewrite, perform_rewrite
+from leadagent.leads.emails.sending import send_draft, take_unsent_drafts
+from leadagent.leads.emails.voice import VoiceConflict, save_voice
 from leadagent.leads.knowledge import indexing
-from leadagent.leads.leases import Claim, claim_step
 from leadagent.leads.models import (
     Chunk,
     DraftStatus,
@@ -24,12 +27,9 @@ from leadagent.leads.models import (
     Voice,
     WorkflowRun,
 )
-from leadagent.leads.outreach import DraftConflict, approve_draft, cancel_schedule, discard_draft, edit_draft
-from leadagent.leads.prompts import PromptConflict, save_prompt
-from leadagent.leads.rewriting import ask_for_rewrite, perform_rewrite
-from leadagent.leads.sending import send_draft, take_unsent_drafts
-from leadagent.leads.voice import VoiceConflict, save_voice
-from leadagent.leads.workflow import RunConflict, cancel_run, resume_run, start_run, take_due_runs
+from leadagent.leads.prompts.versions import PromptConflict, save_prompt
+from leadagent.leads.running.leases import Claim, claim_step
+from leadagent.leads.running.workflow import RunConflict, cancel_run, resume_run, start_run, take_due_runs
 from tests.factories import OrganizationFactory, UserFactory
 from tests.leads.conftest import FakeProvider, Nudges
 from tests.leads.factories import DocumentFactory, LeadFactory, draft_under_review, run_for

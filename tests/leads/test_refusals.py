@@ -12,10 +12,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from leadagent.leads import tasks
+from leadagent.leads.emails.outreach import approve_draft, cancel_schedule
+from leadagent.leads.emails.refusals import Meaning, refusal_of
+from leadagent.leads.emails.sending import PAUSES, UNKNOWN, send_draft, take_unsent_drafts
 from leadagent.leads.models import DeliveryReport, DraftStatus, EmailDraft
-from leadagent.leads.outreach import approve_draft, cancel_schedule
-from leadagent.leads.refusals import Meaning, refusal_of
-from leadagent.leads.sending import PAUSES, UNKNOWN, send_draft, take_unsent_drafts
 from tests.factories import UserFactory
 from tests.leads.conftest import Nudges
 from tests.leads.factories import draft_under_review

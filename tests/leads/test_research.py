@@ -8,13 +8,13 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCall
 from pydantic_ai.models.function import AgentInfo
 
 from byok.errors import AIError
-from leadagent.leads import agents
+from leadagent.leads.emails.outreach import write_email
 from leadagent.leads.knowledge.indexing import index_document
 from leadagent.leads.models import Category, Qualification
-from leadagent.leads.outreach import write_email
-from leadagent.leads.qualify import qualify
 from leadagent.leads.research import Report, research
 from leadagent.leads.research.caps import MOST_STEPS, CapReached
+from leadagent.leads.running import agents
+from leadagent.leads.running.qualify import qualify
 from leadagent.tenants.models import Organization
 from tests.leads.conftest import FakeProvider
 from tests.leads.factories import DocumentFactory, LeadFactory, run_for

@@ -12,9 +12,8 @@ from django.utils import timezone
 
 from byok.errors import AIError
 from leadagent.leads import tasks
-from leadagent.leads.models import DraftRevision, DraftRewrite, EmailDraft, RewriteStatus
-from leadagent.leads.outreach import DraftConflict, approve_draft, discard_draft, edit_draft
-from leadagent.leads.rewriting import (
+from leadagent.leads.emails.outreach import DraftConflict, approve_draft, discard_draft, edit_draft
+from leadagent.leads.emails.rewriting import (
     RewriteConflict,
     ask_for_rewrite,
     cancel_rewrite,
@@ -22,6 +21,7 @@ from leadagent.leads.rewriting import (
     perform_rewrite,
     take_due_rewrites,
 )
+from leadagent.leads.models import DraftRevision, DraftRewrite, EmailDraft, RewriteStatus
 from leadagent.tenants.models import AuditEvent, Membership, Organization
 from tests.factories import UserFactory
 from tests.leads.conftest import FakeProvider, Nudges
@@ -172,7 +172,7 @@ def test_what_comes_after_the_end_is_dropped(provider: FakeProvider, monkeypatch
     """Cancelled while the call was under way: it was paid for, and changes nothing."""
     draft = draft_under_review()
     rewrite = asked(draft)
-    monkeypatch.setattr("leadagent.leads.rewriting._write", _cancelling(rewrite))
+    monkeypatch.setattr("leadagent.leads.emails.rewriting._write", _cancelling(rewrite))
     perform_rewrite(rewrite.pk)
     rewrite.refresh_from_db()
     assert rewrite.status == RewriteStatus.CANCELLED
@@ -180,7 +180,7 @@ def test_what_comes_after_the_end_is_dropped(provider: FakeProvider, monkeypatch
 
 
 def _cancelling(rewrite: DraftRewrite) -> Callable[..., object]:
-    from leadagent.leads.rewriting import _write
+    from leadagent.leads.emails.rewriting import _write
 
     def write(*args: object) -> object:
         written = _write(*args)  # type: ignore[arg-type]

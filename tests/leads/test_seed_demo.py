@@ -11,7 +11,7 @@ from pytest_django import Settings
 from byok.config import get_ai_config
 from leadagent.leads.demo_leads import DEMO_LEADS
 from leadagent.leads.models import EmailDraft, Lead, RunStatus, WorkflowRun
-from leadagent.leads.workflow import take_due_runs
+from leadagent.leads.running.workflow import take_due_runs
 from leadagent.tenants.models import Membership, Organization, User
 from tests.leads.conftest import FakeProvider
 

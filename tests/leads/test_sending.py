@@ -14,10 +14,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from leadagent.leads import tasks
-from leadagent.leads.mail_message import message_for
+from leadagent.leads.emails.message import message_for
+from leadagent.leads.emails.outreach import approve_draft
+from leadagent.leads.emails.sending import LOST_AFTER, UNKNOWN, send_draft, take_unsent_drafts
 from leadagent.leads.models import DraftStatus, EmailDraft, Lead, LeadStatus, RunStatus, WorkflowRun
-from leadagent.leads.outreach import approve_draft
-from leadagent.leads.sending import LOST_AFTER, UNKNOWN, send_draft, take_unsent_drafts
 from tests.factories import UserFactory
 from tests.leads.conftest import Nudges
 from tests.leads.factories import draft_under_review

@@ -13,10 +13,11 @@ from pydantic_ai.models.function import AgentInfo
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from byok.errors import AIError
-from leadagent.leads import steps, tasks
-from leadagent.leads.leases import Claim, renew_lease
+from leadagent.leads import tasks
 from leadagent.leads.models import EmailDraft, LeadStatus, RunStatus, Step, StepName, StepStatus, WorkflowRun
-from leadagent.leads.workflow import cancel_run, resume_run
+from leadagent.leads.running import steps
+from leadagent.leads.running.leases import Claim, renew_lease
+from leadagent.leads.running.workflow import cancel_run, resume_run
 from tests.leads.conftest import FakeProvider, Nudges
 from tests.leads.factories import LeadFactory, claimed, run_for
 

@@ -8,9 +8,9 @@ from kombu.exceptions import OperationalError
 
 from leadagent.celery import app
 from leadagent.leads import tasks
-from leadagent.leads.leases import fail_step
 from leadagent.leads.models import WorkflowRun
-from leadagent.leads.run_state import StepFailure
+from leadagent.leads.running.leases import fail_step
+from leadagent.leads.running.run_state import StepFailure
 from tests.leads.conftest import Nudges
 from tests.leads.factories import DocumentFactory, LeadFactory, claimed, run_for
 

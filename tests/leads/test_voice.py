@@ -11,8 +11,8 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from leadagent.leads.emails.voice import VoiceConflict, save_voice, voice_of, with_signature
 from leadagent.leads.models import Voice
-from leadagent.leads.voice import VoiceConflict, save_voice, voice_of, with_signature
 from leadagent.tenants.models import AuditEvent, Membership, Organization
 
 pytestmark = pytest.mark.django_db

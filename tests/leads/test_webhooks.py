@@ -18,8 +18,9 @@ from django.utils import timezone
 
 from byok.alert_secrets import rewrap_alert_secrets
 from leadagent.egress import Answer, EgressFailed, EgressRefused
-from leadagent.leads.intake import take_in
-from leadagent.leads.leases import complete_step, fail_step
+from leadagent.leads.emails.outreach import approve_draft
+from leadagent.leads.emails.sending import send_draft
+from leadagent.leads.inbox.intake import take_in
 from leadagent.leads.models import (
     Category,
     Lead,
@@ -30,11 +31,8 @@ from leadagent.leads.models import (
     StepName,
     WebhookDelivery,
 )
-from leadagent.leads.outcome_events import note_outcome
-from leadagent.leads.outreach import approve_draft
-from leadagent.leads.run_state import StepFailure
-from leadagent.leads.sending import send_draft
-from leadagent.leads.webhooks import (
+from leadagent.leads.outcomes.events import note_outcome
+from leadagent.leads.outcomes.webhooks import (
     MOST,
     TESTS_PER_DAY,
     TooMany,
@@ -44,7 +42,9 @@ from leadagent.leads.webhooks import (
     renew_secret,
     send_test,
 )
-from leadagent.leads.workflow import resume_run
+from leadagent.leads.running.leases import complete_step, fail_step
+from leadagent.leads.running.run_state import StepFailure
+from leadagent.leads.running.workflow import resume_run
 from leadagent.tenants.models import AuditEvent, Membership, Organization, Role
 from tests.factories import MembershipFactory
 from tests.leads.factories import OUTCOMES, LeadFactory, claimed, draft_under_review, run_for

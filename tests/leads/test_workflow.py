@@ -6,7 +6,6 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
-from leadagent.leads.leases import LeaseLost, claim_step, complete_step, fail_step
 from leadagent.leads.models import (
     DraftStatus,
     EmailDraft,
@@ -18,8 +17,9 @@ from leadagent.leads.models import (
     StepStatus,
     WorkflowRun,
 )
-from leadagent.leads.run_state import StepFailure
-from leadagent.leads.workflow import RunConflict, cancel_run, note_nudge, resume_run, start_run, take_due_runs
+from leadagent.leads.running.leases import LeaseLost, claim_step, complete_step, fail_step
+from leadagent.leads.running.run_state import StepFailure
+from leadagent.leads.running.workflow import RunConflict, cancel_run, note_nudge, resume_run, start_run, take_due_runs
 from tests.factories import UserFactory
 from tests.leads.factories import OUTCOMES, LeadFactory, claimed, draft_under_review, run_for
 

@@ -36,8 +36,8 @@ from byok.models import (
 from leadagent.egress import Answer as Taken
 from leadagent.leads import tasks as lead_tasks
 from leadagent.leads.models import LeadEvent
-from leadagent.leads.outcome_events import note_outcome
-from leadagent.leads.webhooks import add_webhook
+from leadagent.leads.outcomes.events import note_outcome
+from leadagent.leads.outcomes.webhooks import add_webhook
 from leadagent.tenants.models import Role
 from tests.byok.asked import Asked
 from tests.byok.fake_provider import MODELS

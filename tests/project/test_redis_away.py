@@ -27,8 +27,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from leadagent import cache as cache_module
 from leadagent.celery import app
+from leadagent.leads.inbox.rate_limit import is_too_often
 from leadagent.leads.models import Document, DraftStatus, EmailDraft, Lead, RunStatus
-from leadagent.leads.rate_limit import is_too_often
 from leadagent.tenants.models import ApiToken, Membership, Role, Scope
 from tests.byok.asked import Asked
 from tests.byok.keys import KEYS

@@ -44,8 +44,8 @@ from leadagent.leads.models import (
     WebhookDelivery,
     WorkflowRun,
 )
-from leadagent.leads.webhooks import add_webhook
-from leadagent.leads.workflow import STEPS
+from leadagent.leads.outcomes.webhooks import add_webhook
+from leadagent.leads.running.workflow import STEPS
 from leadagent.tenants import audit
 from leadagent.tenants.membership import invite
 from leadagent.tenants.models import ApiToken, Organization, Role, User

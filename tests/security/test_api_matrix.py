@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from leadagent.api import api
-from leadagent.leads.intake import take_in
+from leadagent.leads.inbox.intake import take_in
 from leadagent.leads.models import LeadSource
 from leadagent.tenants.models import ApiToken, Membership, Organization, Role, Scope
 from tests.factories import MembershipFactory

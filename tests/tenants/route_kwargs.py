@@ -13,13 +13,13 @@ from django.utils import timezone
 
 from byok.config import save_ai_config
 from byok.negotiated_prices import add_negotiated_price
-from leadagent.leads.comparing import start_comparison
 from leadagent.leads.importing.imports import take_file
-from leadagent.leads.intake import take_in
+from leadagent.leads.inbox.intake import take_in
+from leadagent.leads.inbox.notes import add_note
 from leadagent.leads.models import Document, EmailDraft, LeadSource, RunStatus, StepName, Upload, WorkflowRun
-from leadagent.leads.notes import add_note
-from leadagent.leads.prompts import save_prompt
-from leadagent.leads.webhooks import add_webhook
+from leadagent.leads.outcomes.webhooks import add_webhook
+from leadagent.leads.prompts.versions import save_prompt
+from leadagent.leads.running.comparing import start_comparison
 from leadagent.tenants.membership import invite
 from leadagent.tenants.models import ApiToken, Organization, Role
 from tests.byok.catalog_rows import add_model

@@ -22,7 +22,7 @@ from leadagent.leads.models import (
     RunStatus,
     WorkflowRun,
 )
-from leadagent.leads.workflow import create_run
+from leadagent.leads.running.workflow import create_run
 
 
 @dataclass(frozen=True, slots=True)

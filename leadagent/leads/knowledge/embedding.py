@@ -19,7 +19,7 @@ from byok.providers import REGISTRY
 from byok.providers.base import BatchLimits, Provider
 from byok.resolver import EmbeddingChoice, embedding_in_force
 from leadagent.leads.knowledge.batches import in_batches
-from leadagent.leads.run_state import lock_run, note_platform_use
+from leadagent.leads.running.run_state import lock_run, note_platform_use
 from leadagent.tenants import audit
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """The state of a workflow: one run per answer to a lead, one row per step.
 
 The rows here are the workflow's only memory. Who may change them, and when, is in
-`leadagent.leads.workflow`.
+`leadagent.leads.running.workflow`.
 """
 
 from __future__ import annotations

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from byok import resolver
 from byok.fallback import Fallback
-from leadagent.leads import event_loop
 from leadagent.leads.models import Lead, WorkflowRun
-from leadagent.leads.prompts import instructions_for
+from leadagent.leads.prompts.versions import instructions_for
 from leadagent.leads.research import caps
 from leadagent.leads.research.citations import check_citations
 from leadagent.leads.research.crm import crm_search as search_crm
@@ -27,6 +26,7 @@ from leadagent.leads.research.sources import Sources
 from leadagent.leads.research.tech_stack import tech_stack_analysis as analyse_tech_stack
 from leadagent.leads.research.web_pages import fetch_url as read_url
 from leadagent.leads.research.web_search import web_search
+from leadagent.leads.running import event_loop
 from leadagent.leads.text import clean, one_line
 from leadagent.tenants.models import Organization
 
@@ -70,7 +70,7 @@ def research(lead: Lead, *, run: WorkflowRun, fallback: Fallback | None = None) 
     """
     from pydantic_ai.usage import UsageLimits
 
-    from leadagent.leads import agents
+    from leadagent.leads.running import agents
 
     model = resolver.get_model_for_tenant(
         run.organization, "chat", operation="research", lead=lead.pk, run=run.pk, fallback=fallback

@@ -17,9 +17,9 @@ from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.usage import RequestUsage
 
 from byok.pricing import TokenBuckets
-from leadagent.leads import event_loop
 from leadagent.leads.research import caps
 from leadagent.leads.research.journal import Journal
+from leadagent.leads.running import event_loop
 
 
 class Watching(AbstractCapability[object]):

@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from leadagent.http import HtmxHttpRequest
-from leadagent.leads.assignment import NotAssignable, assign_lead, assignees_of
-from leadagent.leads.lead_filter import ME
+from leadagent.leads.inbox.assignment import NotAssignable, assign_lead, assignees_of
+from leadagent.leads.inbox.lead_filter import ME
 from leadagent.leads.models import Lead, LeadStatus
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Organization, Role, User

@@ -13,13 +13,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from leadagent.http import HtmxHttpRequest
-from leadagent.leads.assignment import NotAssignable, assign_lead
-from leadagent.leads.closing import close_lead
-from leadagent.leads.lead_filter import LeadFilter
+from leadagent.leads.inbox.assignment import NotAssignable, assign_lead
+from leadagent.leads.inbox.closing import close_lead
+from leadagent.leads.inbox.lead_filter import LeadFilter
 from leadagent.leads.models import OPEN, Lead
+from leadagent.leads.running.workflow import RunConflict, start_run
 from leadagent.leads.tasks import nudge_run
 from leadagent.leads.views.assignment import chosen_person
-from leadagent.leads.workflow import RunConflict, start_run
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 

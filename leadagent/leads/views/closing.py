@@ -8,8 +8,8 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from leadagent.http import HtmxHttpRequest
-from leadagent.leads.closing import close_lead, reopen_lead
-from leadagent.leads.workflow import RunConflict
+from leadagent.leads.inbox.closing import close_lead, reopen_lead
+from leadagent.leads.running.workflow import RunConflict
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 

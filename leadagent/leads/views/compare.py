@@ -17,8 +17,10 @@ from byok.config_values import InvalidConfig
 from byok.misplaced_keys import RefusesMisplacedKeys
 from byok.offered_models import search_models
 from leadagent.http import HtmxHttpRequest, render_page
-from leadagent.leads.compared import comparison_of
-from leadagent.leads.comparing import (
+from leadagent.leads.models import RunStatus, WorkflowRun
+from leadagent.leads.rendering import report_html
+from leadagent.leads.running.compared import comparison_of
+from leadagent.leads.running.comparing import (
     checked_models,
     comparisons_of,
     may_compare,
@@ -26,10 +28,8 @@ from leadagent.leads.comparing import (
     use_comparison,
     why_unusable,
 )
-from leadagent.leads.models import RunStatus, WorkflowRun
-from leadagent.leads.rendering import report_html
+from leadagent.leads.running.workflow import RunConflict
 from leadagent.leads.tasks import nudge_run
-from leadagent.leads.workflow import RunConflict
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 

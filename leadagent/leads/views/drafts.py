@@ -10,9 +10,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from leadagent.http import HtmxHttpRequest
-from leadagent.leads.draft_forms import DraftForm, RestoreForm, RewriteForm, ScheduleForm, VersionForm
-from leadagent.leads.models import DraftRevision, DraftStatus, EmailDraft
-from leadagent.leads.outreach import (
+from leadagent.leads.emails.forms import DraftForm, RestoreForm, RewriteForm, ScheduleForm, VersionForm
+from leadagent.leads.emails.outreach import (
     DraftConflict,
     approve_draft,
     cancel_schedule,
@@ -20,7 +19,8 @@ from leadagent.leads.outreach import (
     edit_draft,
     restore_revision,
 )
-from leadagent.leads.rewriting import RewriteConflict, ask_for_rewrite, cancel_rewrite
+from leadagent.leads.emails.rewriting import RewriteConflict, ask_for_rewrite, cancel_rewrite
+from leadagent.leads.models import DraftRevision, DraftStatus, EmailDraft
 from leadagent.leads.tasks import nudge_email, nudge_rewrite
 from leadagent.leads.text_diff import compare
 from leadagent.leads.views.pages import render_detail

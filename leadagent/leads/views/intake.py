@@ -8,9 +8,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from leadagent.http import HtmxHttpRequest, client_ip
 from leadagent.leads.forms import LeadForm, PublicLeadForm
-from leadagent.leads.intake import take_in
+from leadagent.leads.inbox.intake import take_in
+from leadagent.leads.inbox.rate_limit import is_too_often
 from leadagent.leads.models import LeadSource
-from leadagent.leads.rate_limit import is_too_often
 from leadagent.leads.tasks import nudge_run
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Organization, Role

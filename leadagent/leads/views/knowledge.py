@@ -15,7 +15,9 @@ from byok import resolver
 from byok.errors import AIError
 from byok.fallback import Ask, No, platform_instead
 from leadagent.http import HtmxHttpRequest, render_page
-from leadagent.leads.document_rows import (
+from leadagent.leads.forms import DocumentForm, SearchForm, UploadForm
+from leadagent.leads.knowledge import Found, add_document_to_knowledge_base, find_passages
+from leadagent.leads.knowledge.document_rows import (
     STATUS_FILTERS,
     below,
     cursor_of,
@@ -24,12 +26,10 @@ from leadagent.leads.document_rows import (
     passages_prepared,
     upload_rows,
 )
-from leadagent.leads.forms import DocumentForm, SearchForm, UploadForm
-from leadagent.leads.knowledge import Found, add_document_to_knowledge_base, find_passages
+from leadagent.leads.knowledge.passage_context import hits_in_context
 from leadagent.leads.knowledge.reembedding import progress_of
+from leadagent.leads.knowledge.reembedding_panel import reembedding_panel
 from leadagent.leads.models import DocumentStatus
-from leadagent.leads.passage_context import hits_in_context
-from leadagent.leads.reembedding_panel import reembedding_panel
 from leadagent.leads.tasks import nudge_document
 from leadagent.leads.views.documents import note_grant, record
 from leadagent.tenants.access import organization_view

@@ -8,11 +8,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from leadagent.http import HtmxHttpRequest, render_page
-from leadagent.leads.assignment import assignees_of
-from leadagent.leads.lead_filter import DAYS, ME, NO_CATEGORY, NOBODY, QUERY_LIMIT, LeadFilter, Sort
-from leadagent.leads.lead_pages import BadCursor, count_up_to, lead_page
+from leadagent.leads.inbox.assignment import assignees_of
+from leadagent.leads.inbox.lead_filter import DAYS, ME, NO_CATEGORY, NOBODY, QUERY_LIMIT, LeadFilter, Sort
+from leadagent.leads.inbox.lead_pages import BadCursor, count_up_to, lead_page
 from leadagent.leads.models import Category, Lead, LeadSource, LeadStatus
-from leadagent.leads.progress import category_pill, lead_pill
+from leadagent.leads.running.progress import category_pill, lead_pill
 from leadagent.leads.views.bulk import LIMIT
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role, User

@@ -12,8 +12,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from leadagent.http import HtmxHttpRequest
 from leadagent.leads.forms import NoteForm
+from leadagent.leads.inbox.notes import SHOWN, add_note, delete_note, edit_note, notes_of
 from leadagent.leads.models import Lead, LeadNote
-from leadagent.leads.notes import SHOWN, add_note, delete_note, edit_note, notes_of
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 

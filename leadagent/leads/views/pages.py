@@ -9,17 +9,17 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from leadagent.http import HtmxHttpRequest, render_page
-from leadagent.leads.comparing import comparisons_of
-from leadagent.leads.draft_forms import DraftForm
-from leadagent.leads.draft_panel import draft_acts, panel_of
+from leadagent.leads.emails.forms import DraftForm
+from leadagent.leads.emails.panel import draft_acts, panel_of
 from leadagent.leads.forms import NoteForm
 from leadagent.leads.models import Lead
-from leadagent.leads.progress import Progress, category_pill, lead_pill, progress_of
-from leadagent.leads.prompt_trace import prompts_used
+from leadagent.leads.prompts.trace import prompts_used
 from leadagent.leads.rendering import report_html
+from leadagent.leads.running.comparing import comparisons_of
+from leadagent.leads.running.progress import Progress, category_pill, lead_pill, progress_of
+from leadagent.leads.running.workflow import platform_offer
 from leadagent.leads.views.assignment import assignment_context
 from leadagent.leads.views.notes import notes_context
-from leadagent.leads.workflow import platform_offer
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 from usage.spending.quota import free_tier_of

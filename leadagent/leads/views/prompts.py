@@ -12,12 +12,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from leadagent.http import HtmxHttpRequest
-from leadagent.leads.default_prompts import DEFAULT_PROMPTS
+from leadagent.leads.emails.voice_forms import PromptChoiceForm, PromptForm
 from leadagent.leads.models import Lead, PromptVersion, StepName
-from leadagent.leads.prompt_preview import Preview, preview
-from leadagent.leads.prompts import Prompt, PromptConflict, choose_prompt, prompt_in_force, save_prompt
+from leadagent.leads.prompts.defaults import DEFAULT_PROMPTS
+from leadagent.leads.prompts.preview import Preview, preview
+from leadagent.leads.prompts.versions import Prompt, PromptConflict, choose_prompt, prompt_in_force, save_prompt
 from leadagent.leads.text_diff import compare
-from leadagent.leads.voice_forms import PromptChoiceForm, PromptForm
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 

@@ -10,8 +10,8 @@ from django.views.decorators.http import require_POST
 
 from leadagent.http import HtmxHttpRequest
 from leadagent.leads.models import WorkflowRun
+from leadagent.leads.running.workflow import RunConflict, cancel_run, grant_platform, resume_run, start_run
 from leadagent.leads.tasks import nudge_run
-from leadagent.leads.workflow import RunConflict, cancel_run, grant_platform, resume_run, start_run
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 

@@ -13,13 +13,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from leadagent.http import HtmxHttpRequest
-from leadagent.leads.default_prompts import OPERATIONS
+from leadagent.leads.emails.sample_mail import send_test_mail
+from leadagent.leads.emails.voice import FIELDS, VoiceConflict, save_voice, voice_of
+from leadagent.leads.emails.voice_forms import VoiceForm
+from leadagent.leads.inbox.rate_limit import is_too_often
 from leadagent.leads.models import Language, Tone, Voice
-from leadagent.leads.prompts import prompt_in_force
-from leadagent.leads.rate_limit import is_too_often
-from leadagent.leads.sample_mail import send_test_mail
-from leadagent.leads.voice import FIELDS, VoiceConflict, save_voice, voice_of
-from leadagent.leads.voice_forms import VoiceForm
+from leadagent.leads.prompts.defaults import OPERATIONS
+from leadagent.leads.prompts.versions import prompt_in_force
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.audit_refusals import note_refusal
 from leadagent.tenants.models import Role

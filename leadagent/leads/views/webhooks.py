@@ -16,9 +16,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from leadagent.http import HtmxHttpRequest
 from leadagent.leads.models import Lead, LeadEvent, LeadWebhook
-from leadagent.leads.outcome_events import payload_of
-from leadagent.leads.webhook_form import WebhookForm
-from leadagent.leads.webhooks import (
+from leadagent.leads.outcomes.events import payload_of
+from leadagent.leads.outcomes.webhook_form import WebhookForm
+from leadagent.leads.outcomes.webhooks import (
     MOST,
     TooMany,
     add_webhook,

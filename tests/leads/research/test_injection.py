@@ -16,7 +16,7 @@ from pytest_django import Settings
 from leadagent.leads.knowledge.indexing import index_document
 from leadagent.leads.models import AgentStep, EmailDraft, Step, StepStatus, WorkflowRun
 from leadagent.leads.research.search import Result
-from leadagent.leads.steps import perform_step
+from leadagent.leads.running.steps import perform_step
 from leadagent.tenants.models import Membership, Organization
 from tests.leads.conftest import FakeProvider
 from tests.leads.factories import DocumentFactory, LeadFactory, claimed, run_for

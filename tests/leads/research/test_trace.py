@@ -13,10 +13,10 @@ from pydantic_ai.models.function import AgentInfo
 
 from byok.errors import AIError
 from leadagent.leads.models import AgentStep, StepName, WorkflowRun
-from leadagent.leads.progress import progress_of
 from leadagent.leads.research import research
 from leadagent.leads.research.trace import trace_of
-from leadagent.leads.steps import perform_step
+from leadagent.leads.running.progress import progress_of
+from leadagent.leads.running.steps import perform_step
 from leadagent.tenants.models import Membership
 from tests.leads.conftest import FakeProvider
 from tests.leads.factories import LeadFactory, claimed, run_for

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError
 
-from leadagent.leads.bounces import LARGEST, take_bounce
+from leadagent.leads.emails.bounces import LARGEST, take_bounce
 
 # sysexits.h: the mail server keeps the mail and tries again.
 EX_TEMPFAIL = 75

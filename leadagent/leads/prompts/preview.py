@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from leadagent.leads.emails.outreach import PURPOSES
 from leadagent.leads.models import Category, Lead, Qualification, StepName
-from leadagent.leads.outreach import PURPOSES
-from leadagent.leads.prompts import written_out
+from leadagent.leads.prompts.versions import written_out
 from leadagent.tenants.models import Organization
 
 _REPORT = "Gears Ltd makes gearboxes in Leeds. They ask for 400 licences from March. (Source: the lead's message.)"
@@ -38,7 +38,7 @@ def preview(organization: Organization, operation: StepName, text: str, lead: Le
 
     A lead that has not got as far stands with the example's report and verdict.
     """
-    from leadagent.leads import agents
+    from leadagent.leads.running import agents
 
     run = lead.runs.order_by("-created_at", "-pk").first() if lead is not None else None
     research = run.steps.filter(name=StepName.RESEARCH).first() if run is not None else None

@@ -14,7 +14,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
-from leadagent.leads.words_for_facts import (
+from leadagent.leads.emails.words_for_facts import (
     CURRENCIES,
     MONTHS,
     MULTIPLIERS,

@@ -9,11 +9,11 @@ from django.db.models import Max
 from django.http import HttpRequest
 from django.utils import timezone
 
-from leadagent.leads.default_prompts import DEFAULT_PROMPTS
+from leadagent.leads.emails.voice import voice_of, voice_values
 from leadagent.leads.models import PromptChoice, PromptVersion, StepName, StepStatus, WorkflowRun
-from leadagent.leads.prompt_text import digest_of, filled_in, unknown_placeholders
+from leadagent.leads.prompts.defaults import DEFAULT_PROMPTS
+from leadagent.leads.prompts.text import digest_of, filled_in, unknown_placeholders
 from leadagent.leads.text import clean, one_line
-from leadagent.leads.voice import voice_of, voice_values
 from leadagent.tenants import audit
 from leadagent.tenants.models import Organization, User
 

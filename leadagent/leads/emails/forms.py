@@ -8,10 +8,10 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from leadagent.leads.outreach import BODY_LIMIT, SUBJECT_LIMIT
-from leadagent.leads.rewriting import INSTRUCTION_LIMIT
+from leadagent.leads.emails.outreach import BODY_LIMIT, SUBJECT_LIMIT
+from leadagent.leads.emails.rewriting import INSTRUCTION_LIMIT
+from leadagent.leads.emails.voice_forms import refuse_key_in
 from leadagent.leads.text import clean
-from leadagent.leads.voice_forms import refuse_key_in
 
 LATEST = timedelta(days=90)
 _INPUT = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"]

@@ -20,7 +20,9 @@ from django.utils import timezone
 
 from byok.errors import AIError
 from byok.fallback import Fallback, OnPlatform, own_key_first
-from leadagent.leads import event_loop
+from leadagent.leads.emails.outreach import PURPOSES, Email, change_text, report_of
+from leadagent.leads.emails.revisions import add_revision
+from leadagent.leads.emails.voice import voice_of, with_signature
 from leadagent.leads.models import (
     DraftRewrite,
     EmailDraft,
@@ -29,12 +31,10 @@ from leadagent.leads.models import (
     RunStatus,
     StepName,
 )
-from leadagent.leads.outreach import PURPOSES, Email, change_text, report_of
-from leadagent.leads.prompts import prompt_in_force, written_out
-from leadagent.leads.revisions import add_revision
-from leadagent.leads.run_state import lock_run, note_platform_use
+from leadagent.leads.prompts.versions import prompt_in_force, written_out
+from leadagent.leads.running import event_loop
+from leadagent.leads.running.run_state import lock_run, note_platform_use
 from leadagent.leads.text import clean
-from leadagent.leads.voice import voice_of, with_signature
 from leadagent.tenants import audit
 from leadagent.tenants.models import User
 
@@ -174,7 +174,7 @@ def _due(now: datetime) -> Q:
 
 
 def _write(rewrite: DraftRewrite, fallback: Fallback | None) -> _Written:
-    from leadagent.leads import agents
+    from leadagent.leads.running import agents
 
     draft, run = rewrite.draft, rewrite.draft.run
     verdict = run.qualification

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from leadagent.leads.mending import MENDABLE
+from leadagent.leads.emails.rewriting import newest_rewrite
 from leadagent.leads.models import (
     Category,
     DraftStatus,
@@ -22,8 +22,8 @@ from leadagent.leads.models import (
 )
 from leadagent.leads.research.shown import ShownSources, shown_sources
 from leadagent.leads.research.trace import Trace, trace_of
-from leadagent.leads.retrying import attempts_for
-from leadagent.leads.rewriting import newest_rewrite
+from leadagent.leads.running.mending import MENDABLE
+from leadagent.leads.running.retrying import attempts_for
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from leadagent.leads.models import (
     RunStatus,
     WorkflowRun,
 )
-from leadagent.leads.run_state import lock_run, set_category, set_lead, set_run
-from leadagent.leads.workflow import RunConflict, create_run, supersede
+from leadagent.leads.running.run_state import lock_run, set_category, set_lead, set_run
+from leadagent.leads.running.workflow import RunConflict, create_run, supersede
 from leadagent.tenants import audit
 from leadagent.tenants.models import Organization, User
 

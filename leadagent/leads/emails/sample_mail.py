@@ -10,9 +10,9 @@ from django.core.exceptions import ValidationError
 from django.core.mail import get_connection
 from django.core.validators import validate_email
 
-from leadagent.leads.mail_message import FlowedMessage
-from leadagent.leads.refusals import refusal_of
-from leadagent.leads.voice import sender_name, voice_of, with_signature
+from leadagent.leads.emails.message import FlowedMessage
+from leadagent.leads.emails.refusals import refusal_of
+from leadagent.leads.emails.voice import sender_name, voice_of, with_signature
 from leadagent.tenants.models import Organization
 
 _BODY = """\

@@ -15,9 +15,9 @@ from django.core.mail import EmailMessage
 from django.core.mail.message import SafeMIMEText
 from django.core.validators import validate_email
 
-from leadagent.leads.flowed import flowed
+from leadagent.leads.emails.flowed import flowed
+from leadagent.leads.emails.voice import sender_name, voice_of
 from leadagent.leads.models import DraftStatus, EmailDraft
-from leadagent.leads.voice import sender_name, voice_of
 
 # How far back a thread is named: a header is no place for a history.
 _MOST_REFERENCES = 20

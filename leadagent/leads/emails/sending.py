@@ -16,7 +16,8 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from leadagent.leads.mail_message import message_for
+from leadagent.leads.emails.message import message_for
+from leadagent.leads.emails.refusals import Meaning, Refusal, refusal_of
 from leadagent.leads.models import (
     DeliveryKind,
     DeliveryReport,
@@ -26,9 +27,8 @@ from leadagent.leads.models import (
     LeadStatus,
     RunStatus,
 )
-from leadagent.leads.outcome_events import note_outcome
-from leadagent.leads.refusals import Meaning, Refusal, refusal_of
-from leadagent.leads.run_state import lock_run, set_lead, set_run
+from leadagent.leads.outcomes.events import note_outcome
+from leadagent.leads.running.run_state import lock_run, set_lead, set_run
 
 logger = logging.getLogger(__name__)
 

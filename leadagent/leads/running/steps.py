@@ -13,13 +13,13 @@ from byok.config import get_ai_config
 from byok.errors import AIError
 from byok.fallback import FailedOnPlatform, Fallback, OnPlatform, own_key_first
 from byok.model_fallback import FailedOnOwnModel, OwnModel
-from leadagent.leads import event_loop
-from leadagent.leads.leases import Claim, LeaseLost, StepOutcome, complete_step, fail_step, renew_lease
+from leadagent.leads.emails.outreach import write_email
 from leadagent.leads.models import StepName, WorkflowRun
-from leadagent.leads.outreach import write_email
-from leadagent.leads.qualify import qualify
 from leadagent.leads.research import research
-from leadagent.leads.run_state import ModelUse, StepFailure, TakenOver
+from leadagent.leads.running import event_loop
+from leadagent.leads.running.leases import Claim, LeaseLost, StepOutcome, complete_step, fail_step, renew_lease
+from leadagent.leads.running.qualify import qualify
+from leadagent.leads.running.run_state import ModelUse, StepFailure, TakenOver
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from leadagent.leads.models import DeliveryKind, DeliveryReport, DraftStatus, EmailDraft, LeadStatus
-from leadagent.leads.run_state import lock_run, set_lead
+from leadagent.leads.running.run_state import lock_run, set_lead
 from leadagent.leads.text import one_line
 from leadagent.tenants import audit
 

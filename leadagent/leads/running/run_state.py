@@ -12,7 +12,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from leadagent.leads.models import Category, Lead, LeadEvent, LeadStatus, Qualification, RunStatus, WorkflowRun
-from leadagent.leads.outcome_events import note_outcome
+from leadagent.leads.outcomes.events import note_outcome
 from leadagent.tenants import audit
 
 

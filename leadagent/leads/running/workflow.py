@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from byok import fallback
+from leadagent.leads.emails.outreach import discard_superseded
 from leadagent.leads.models import (
     ACTIVE,
     OPEN,
@@ -25,8 +26,7 @@ from leadagent.leads.models import (
     StepStatus,
     WorkflowRun,
 )
-from leadagent.leads.outreach import discard_superseded
-from leadagent.leads.run_state import lock_run, set_lead_of, set_run
+from leadagent.leads.running.run_state import lock_run, set_lead_of, set_run
 from leadagent.tenants import audit
 from leadagent.tenants.models import User
 

@@ -2,13 +2,13 @@
 
 from byok.fallback import Fallback
 from leadagent.leads.models import Category, Lead, Qualification, WorkflowRun
-from leadagent.leads.prompts import instructions_for
+from leadagent.leads.prompts.versions import instructions_for
 from leadagent.leads.text import clean
 
 
 def qualify(lead: Lead, research: str, *, run: WorkflowRun, fallback: Fallback | None = None) -> Qualification:
     """Qualify `lead` on its own text and the research report. Raises `AIError`."""
-    from leadagent.leads import agents
+    from leadagent.leads.running import agents
 
     verdict = agents.ask(
         agents.Verdict,

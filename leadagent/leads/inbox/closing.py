@@ -7,8 +7,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from leadagent.leads.models import OPEN, DraftStatus, EmailDraft, Lead, LeadStatus
-from leadagent.leads.run_state import set_lead
-from leadagent.leads.workflow import RunConflict, supersede
+from leadagent.leads.running.run_state import set_lead
+from leadagent.leads.running.workflow import RunConflict, supersede
 from leadagent.tenants import audit
 from leadagent.tenants.models import User
 

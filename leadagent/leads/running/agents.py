@@ -16,8 +16,8 @@ from pydantic_ai.usage import UsageLimits
 from byok import resolver
 from byok.errors import AIError, translated
 from byok.fallback import Fallback
-from leadagent.leads import event_loop
 from leadagent.leads.models import Lead, Qualification, WorkflowRun
+from leadagent.leads.running import event_loop
 from leadagent.tenants.models import Organization
 
 STEP_SECONDS = 900.0

@@ -16,6 +16,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from byok.fallback import Fallback
+from leadagent.leads.emails.revisions import add_revision
+from leadagent.leads.emails.voice import voice_of, with_signature
 from leadagent.leads.models import (
     Category,
     DraftStatus,
@@ -29,11 +31,9 @@ from leadagent.leads.models import (
     StepName,
     WorkflowRun,
 )
-from leadagent.leads.prompts import instructions_for
-from leadagent.leads.revisions import add_revision
-from leadagent.leads.run_state import lock_run, set_lead, set_run
+from leadagent.leads.prompts.versions import instructions_for
+from leadagent.leads.running.run_state import lock_run, set_lead, set_run
 from leadagent.leads.text import clean, one_line
-from leadagent.leads.voice import voice_of, with_signature
 from leadagent.tenants import audit
 from leadagent.tenants.models import User
 
@@ -77,7 +77,7 @@ def write_email(
     lead: Lead, research: str, qualification: Qualification, *, run: WorkflowRun, fallback: Fallback | None = None
 ) -> Email:
     """Write the reply to a lead with the organisation's chat model. Raises `AIError`."""
-    from leadagent.leads import agents
+    from leadagent.leads.running import agents
 
     used: list[str] = []
     written = agents.ask(

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from leadagent.leads.lead_filter import ORDERS, LeadFilter, Sort, leads_of
+from leadagent.leads.inbox.lead_filter import ORDERS, LeadFilter, Sort, leads_of
+from leadagent.leads.inbox.notes import notes_of
 from leadagent.leads.models import Lead, LeadNote
-from leadagent.leads.notes import notes_of
 from leadagent.tenants.models import Organization, User
 
 PAGE = 25

@@ -17,7 +17,7 @@ from django.utils import timezone
 from byok.config import EffectiveConfig, get_ai_config
 from byok.models import PLATFORM_DEFAULT, AIConfig, CredentialStatus
 from leadagent.leads.models import RunStatus, Step, StepName, StepStatus, WorkflowRun
-from leadagent.leads.workflow import resume_by_itself
+from leadagent.leads.running.workflow import resume_by_itself
 from leadagent.tenants.models import Organization
 from usage.spending.budgets import room_for
 from usage.spending.quota import free_tier_of

@@ -6,8 +6,8 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
 from leadagent.leads.models import Lead, LeadEvent, LeadSource
-from leadagent.leads.outcome_events import note_outcome
-from leadagent.leads.workflow import create_run
+from leadagent.leads.outcomes.events import note_outcome
+from leadagent.leads.running.workflow import create_run
 from leadagent.tenants import audit
 from leadagent.tenants.models import Organization, User
 

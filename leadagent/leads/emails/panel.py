@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from leadagent.leads.fact_check import Stretch, not_found, stretches
+from leadagent.leads.emails.fact_check import Stretch, not_found, stretches
+from leadagent.leads.emails.rewriting import newest_rewrite
+from leadagent.leads.emails.voice import sender_name, voice_of
 from leadagent.leads.models import Chunk, DraftStatus, EmailDraft, StepName, WorkflowRun
-from leadagent.leads.rewriting import newest_rewrite
-from leadagent.leads.voice import sender_name, voice_of
 
 # The tool whose answers are passages of the organisation's own documents.
 _KNOWLEDGE_TOOL = "query_knowledge_base"

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from leadagent.leads.models import EmailDraft, Qualification, Step, StepName, WorkflowRun
-from leadagent.leads.progress import Pill, StepLine, category_pill, step_lines
+from leadagent.leads.running.progress import Pill, StepLine, category_pill, step_lines
 from leadagent.leads.text_diff import Piece, compare
 from usage.analytics.runs import RunFigures, figures_of_runs
 from usage.templatetags.usage_format import money

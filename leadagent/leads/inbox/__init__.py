@@ -1,0 +1,1 @@
+"""Leads as people see them: taken in, found, assigned, noted, closed."""

@@ -1,0 +1,1 @@
+"""A lead's run: its steps, who holds them, what makes them wait, go on, or end."""
