@@ -50,4 +50,4 @@ STOPSIGNAL SIGTERM
 # Asks under the public host name: other hosts are refused, this machine's own address included.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import http.client, os, sys, urllib.parse; c = http.client.HTTPConnection('127.0.0.1', 8000, timeout=4); c.request('GET', '/healthz', headers={'Host': urllib.parse.urlsplit(os.environ['PUBLIC_URL']).hostname}); sys.exit(c.getresponse().status != 200)"]
-CMD ["gunicorn", "leadagent.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--workers", "2", "--threads", "8", "--worker-tmp-dir", "/dev/shm", "--graceful-timeout", "30", "--no-control-socket"]
+CMD ["gunicorn", "leadagent.wsgi", "--config", "python:leadagent.web_server", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--workers", "2", "--threads", "8", "--worker-tmp-dir", "/dev/shm", "--graceful-timeout", "30", "--no-control-socket"]

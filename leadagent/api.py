@@ -1,6 +1,6 @@
 """The JSON API under /api/: what is mounted where, and how errors look.
 
-Every error is `{"error": {"code", "message", "field"?}}`: see `tenants.api_errors`.
+Every error is `{"error": {"code", "message", "field"?, "reference"?}}`: see `tenants.api_errors`.
 """
 
 import logging
@@ -24,6 +24,7 @@ from byok.api import router as ai_config
 from byok.catalog_api import router as ai_models
 from leadagent.api_docs import DocsPage
 from leadagent.leads.api import router as leads
+from leadagent.telemetry.routes import route_of
 from leadagent.tenants.api_auth import BearerToken, SessionMember
 from leadagent.tenants.api_errors import ApiError, error_response
 from usage.api.log import router as usage_log
@@ -140,7 +141,7 @@ def _on_permission_denied(request: HttpRequest, error: Any) -> HttpResponse:
 def _on_crash(request: HttpRequest, error: Any) -> HttpResponse:
     # Same signal as Django's own handler: error reports and the test client listen to it.
     got_request_exception.send(sender=None, request=request)
-    logger.error("API call failed: %s %s", request.method, request.path, exc_info=error)
+    logger.error("API call failed: %s %s", request.method, route_of(request), exc_info=error)
     return error_response(500, "internal_error", "Something failed on our side. It is logged; try again later.")
 
 

@@ -4,6 +4,9 @@ import os
 
 from celery import Celery
 
+# Its lines and ids of tasks come by signals, which its import connects.
+import leadagent.telemetry.task_lines  # noqa: F401
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leadagent.settings")
 
 app = Celery("leadagent")

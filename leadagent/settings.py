@@ -18,7 +18,7 @@ from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from leadagent.logs import logging_config
+from leadagent.telemetry.lines import logging_config
 
 # Lets Django's own generic classes (admin, forms, querysets) be annotated at run time.
 django_stubs_ext.monkeypatch()
@@ -227,6 +227,7 @@ if SANDBOX_ENABLED:
     INSTALLED_APPS.append("leadagent.sandbox")
 
 MIDDLEWARE = [
+    "leadagent.telemetry.request_lines.RequestLines",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -259,6 +260,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django_htmx.templatetags.django_htmx",
                 "template_partials.templatetags.partials",
                 "lucide.templatetags.lucide",
+                "leadagent.telemetry.template_tags",
             ],
         },
     }
@@ -468,6 +470,7 @@ STORAGES = {
 
 DEFAULT_EXCEPTION_REPORTER = "leadagent.error_reports.ErrorReporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "leadagent.error_reports.ErrorReportFilter"
+LOGGING_CONFIG = "leadagent.telemetry.lines.configure_logging"
 LOGGING = logging_config(level=env.str("LOG_LEVEL", default="INFO"), as_json=MODE == "production")
 
 if MODE == "test":

@@ -172,9 +172,10 @@ class Visitor:
             headers={"Referer": str(self._http.base_url)},
         )
 
-    def hand_in_lead(self, **lead: str) -> dict[str, Any]:
+    def hand_in_lead(self, *, request_id: str = "", **lead: str) -> dict[str, Any]:
         """`POST /api/leads`; returns the lead as the API tells it."""
-        answer = self._http.post("/api/leads", json=lead, headers={"X-CSRFToken": self._http.cookies["csrftoken"]})
+        headers = {"X-CSRFToken": self._http.cookies["csrftoken"], "X-Request-ID": request_id}
+        answer = self._http.post("/api/leads", json=lead, headers=headers)
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 

@@ -95,8 +95,19 @@ def _prepare(runner: Runner, env: dict[str, str]) -> None:
 
 
 def _start_product(state: State, runner: Runner, env: dict[str, str], port: int) -> None:
-    gunicorn = ["gunicorn", "leadagent.wsgi", "--worker-class", "gthread", "--workers", "2", "--threads", "8"]
-    web = [*gunicorn, "--bind", f"{LOOPBACK}:{port}", "--graceful-timeout", "5", "--no-control-socket"]
+    gunicorn = ["gunicorn", "leadagent.wsgi", "--config", "python:leadagent.web_server", "--worker-class", "gthread"]
+    web = [
+        *gunicorn,
+        "--workers",
+        "2",
+        "--threads",
+        "8",
+        "--bind",
+        f"{LOOPBACK}:{port}",
+        "--graceful-timeout",
+        "5",
+        "--no-control-socket",
+    ]
     celery = ["celery", "--quiet", "-A", "leadagent"]
     worker = [*celery, "worker", "--concurrency", "2", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
     beat = [*celery, "beat", "--loglevel", "INFO", "--pidfile", "", "--schedule", str(state.path / "beat-schedule")]

@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 
 from leadagent.http import HtmxHttpRequest
+from leadagent.telemetry.context import bind
 from leadagent.tenants.audit_refusals import note_refusal
 from leadagent.tenants.models import Membership, Role, User
 
@@ -35,6 +36,7 @@ def organization_view(
             inside = cast("HtmxHttpRequest", request)
             inside.membership = membership_in(cast("User", request.user), org)
             inside.organization = inside.membership.organization
+            bind(organization=inside.organization.slug)
             if not inside.membership.may(needed):
                 note_refusal(inside, inside.organization, has=inside.membership.role, needed=needed.value)
                 raise PermissionDenied(f"This needs the role {needed.label.lower()} in {inside.organization.name}.")

@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from ninja.security import APIKeyCookie, HttpBearer
 from ninja.utils import check_csrf
 
+from leadagent.telemetry.context import bind
 from leadagent.tenants.access import membership_in
 from leadagent.tenants.api_errors import ApiError
 from leadagent.tenants.api_tokens import note_use
@@ -120,6 +121,7 @@ def _let_in(
     api_token: ApiToken | None = None,
     membership: Membership | None = None,
 ) -> None:
+    bind(organization=organization.slug)
     request.organization = organization  # type: ignore[attr-defined]  # from here on it is an ApiRequest
     request.api_token = api_token  # type: ignore[attr-defined]
     request.membership = membership  # type: ignore[attr-defined]

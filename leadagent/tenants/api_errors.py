@@ -1,14 +1,20 @@
-"""Errors of the JSON API: `{"error": {"code", "message", "field"?}}` with the right status."""
+"""Errors of the JSON API: `{"error": {"code", "message", "field"?, "reference"?}}` with the right status.
+
+`reference` is the request's id, which the log lines about it carry.
+"""
 
 from typing import TypedDict
 
 from django.http import HttpRequest, JsonResponse
+
+from leadagent.telemetry.context import current_request_id
 
 
 class ErrorBody(TypedDict, total=False):
     code: str
     message: str
     field: str
+    reference: str
 
 
 class ApiError(Exception):
@@ -28,6 +34,8 @@ def error_response(status: int, code: str, message: str, *, field: str = "", ret
     body: ErrorBody = {"code": code, "message": message}
     if field:
         body["field"] = field
+    if reference := current_request_id():
+        body["reference"] = reference
     response = JsonResponse({"error": body}, status=status)
     if retry_after:
         response.headers["Retry-After"] = str(retry_after)

@@ -27,6 +27,11 @@
     if (status === 429) return "Too many requests. Wait a moment and try again.";
     return "The server could not answer. Try again in a moment.";
   };
+  // What a person can quote to support where only the operator can help.
+  const reference = (xhr) => {
+    const id = xhr.status >= 500 ? xhr.getResponseHeader("X-Request-ID") : null;
+    return id ? ` Reference ${id}.` : "";
+  };
 
   // An address stands in the logs of every server on the way: a key that was pasted into a search is not asked for.
   document.addEventListener("htmx:configRequest", (event) => {
@@ -36,7 +41,7 @@
     say("This looks like a key. It was not sent: a key belongs in the key field only.");
   });
 
-  document.addEventListener("htmx:responseError", (event) => say(words(event.detail.xhr.status)));
+  document.addEventListener("htmx:responseError", (event) => say(words(event.detail.xhr.status) + reference(event.detail.xhr)));
   document.addEventListener("htmx:sendError", () => say("No connection to the server. Check your network and try again."));
   document.addEventListener("htmx:timeout", () => say("The server took too long. Try again."));
 

@@ -138,6 +138,7 @@ def test_the_scope_decides(organization: Organization) -> None:
 
 
 def test_another_organisations_lead_is_not_there(caller: Caller) -> None:
+    caller.headers["HTTP_X_REQUEST_ID"] = "the-same-for-both"
     foreign = caller.get(LeadFactory().pk)
 
     assert foreign.status_code == 404

@@ -26,7 +26,8 @@ def bearer(organization: Organization, *scopes: str) -> dict[str, str]:
 def error(response: Any) -> tuple[int, str]:
     body = response.json()
     assert set(body) == {"error"}
-    assert set(body["error"]) <= {"code", "message", "field"}
+    assert set(body["error"]) <= {"code", "message", "field", "reference"}
+    assert body["error"]["reference"] == response.headers["X-Request-ID"]
     return response.status_code, body["error"]["code"]
 
 
@@ -108,8 +109,10 @@ def test_a_member_of_several_must_name_it(viewer: Membership, signed_in: SignIn)
 
 def test_an_outsider_gets_the_same_as_for_nothing(viewer: Membership, outsider: Membership, signed_in: SignIn) -> None:
     client = signed_in(outsider)
-    existing = client.get(THINGS, headers={"X-Organization": "acme"})
-    missing = client.get(THINGS, headers={"X-Organization": "no-such"})
+    existing, missing = (
+        client.get(THINGS, headers={"X-Organization": slug, "X-Request-ID": "the-same-for-both"})
+        for slug in ("acme", "no-such")
+    )
     assert error(existing) == (404, "not_found")
     assert existing.content == missing.content
 
@@ -190,7 +193,8 @@ def test_our_own_errors_pass_through(client: Client) -> None:
     response = client.get("/test-api/raise/ours")
     assert response.status_code == 409
     expected = {"code": "stale", "message": "Someone saved before you.", "field": "version"}
-    assert response.json() == {"error": expected}
+    told = response.json()["error"]
+    assert told == expected | {"reference": response.headers["X-Request-ID"]}
 
 
 def test_a_missing_thing_says_no_more_than_that(client: Client) -> None:
@@ -210,7 +214,7 @@ def test_a_crash_is_logged_and_shows_nothing(debug: bool, settings: Any, caplog:
     assert error(response) == (500, "internal_error")
     assert b"secret" not in response.content
     assert b"Traceback" not in response.content
-    assert "API call failed: GET /test-api/raise/crash" in caplog.text
+    assert "API call failed: GET test-api:raise_it" in caplog.text
 
 
 def test_a_crash_reaches_the_test_that_caused_it(client: Client) -> None:

@@ -20,6 +20,7 @@ from leadagent.leads.running import event_loop
 from leadagent.leads.running.leases import Claim, LeaseLost, StepOutcome, complete_step, fail_step, renew_lease
 from leadagent.leads.running.qualify import qualify
 from leadagent.leads.running.run_state import ModelUse, StepFailure, TakenOver
+from leadagent.telemetry.context import bound
 
 logger = logging.getLogger(__name__)
 
@@ -32,14 +33,15 @@ def perform_step(claim: Claim) -> timedelta | None:
     Returns the pause after which the run wants a worker again (zero when the next step
     waits), or None when it wants none.
     """
-    try:
-        outcome = _perform(claim)
-        if isinstance(outcome, StepFailure):
-            return fail_step(claim, outcome)
-        return timedelta(0) if complete_step(claim, outcome) else None
-    except (LeaseLost, event_loop.HeartbeatStopped):
-        logger.info("Step %s of run %s is no longer wanted; its result is dropped", claim.name, claim.run_id)
-        return None
+    with bound(run_id=claim.run_id, step=claim.name, attempt=claim.attempt):
+        try:
+            outcome = _perform(claim)
+            if isinstance(outcome, StepFailure):
+                return fail_step(claim, outcome)
+            return timedelta(0) if complete_step(claim, outcome) else None
+        except (LeaseLost, event_loop.HeartbeatStopped):
+            logger.info("Step %s of run %s is no longer wanted; its result is dropped", claim.name, claim.run_id)
+            return None
 
 
 def _perform(claim: Claim) -> StepOutcome | StepFailure:
@@ -47,7 +49,10 @@ def _perform(claim: Claim) -> StepOutcome | StepFailure:
     try:
         run = WorkflowRun.objects.select_related("lead", "organization").get(pk=claim.run_id)
         meant = run.chosen_models.get(claim.name) or get_ai_config(run.organization).meant_model(claim.name)
-        with event_loop.heartbeat(partial(_still_wanted, claim), every=HEARTBEAT_SECONDS):
+        with (
+            bound(organization=run.organization.slug),
+            event_loop.heartbeat(partial(_still_wanted, claim), every=HEARTBEAT_SECONDS),
+        ):
             outcome, fallback = _on_own_key_first(run, claim)
         taken_over, model_use = _how_it_ran(meant, fallback)
         return replace(outcome, taken_over=taken_over, model_use=model_use)
