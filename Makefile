@@ -15,7 +15,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup browser run test chaos bench check format clean
+.PHONY: help setup browser run test chaos fuzz bench check format clean
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -53,6 +53,9 @@ test: $(STAMP) browser ## Run every test
 
 chaos: $(STAMP) ## Let servers, workers and providers fail while calls go on, and count what is lost
 	@LEADAGENT_CHAOS=long $(BIN)/python -m pytest tests/chaos
+
+fuzz: $(STAMP) ## Try fifty thousand bad inputs on pages, API, files and providers' answers, and count what fails
+	@LEADAGENT_FUZZ=long $(BIN)/python -m pytest tests/fuzz
 
 bench: $(STAMP) ## Measure the figures of docs/performance.md (BENCH_ARGS="--events 10000000")
 	@$(BIN)/python -m tests.bench $(BENCH_ARGS)

@@ -30,7 +30,7 @@ from byok.proving import KeyNotProved, check_chosen, note_test, prove_and_save
 from byok.rechecking import recheck_credential
 from byok.reports import ConnectionReport
 from leadagent.tenants.api_auth import ApiRequest, token_or_member
-from leadagent.tenants.api_errors import ApiError
+from leadagent.tenants.api_errors import ApiError, Refusal
 from leadagent.tenants.models import Organization, Role, Scope, User
 from leadagent.tenants.recent_sign_in import signed_in_recently
 from usage.alerting.alerts import CostAlertChoice, cost_alert_of
@@ -53,7 +53,7 @@ def read_ai_config(request: HttpRequest) -> dict[str, Any]:
 @router.post(
     "",
     auth=token_or_member(Scope.CONFIG_WRITE, Role.ADMIN),
-    response=ConfigOut,
+    response={200: ConfigOut, 409: Refusal, 429: Refusal},
     summary="Save the AI configuration",
 )
 def write_ai_config(request: HttpRequest, payload: ConfigIn) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def write_ai_config(request: HttpRequest, payload: ConfigIn) -> dict[str, Any]:
 @router.put(
     "",
     auth=token_or_member(Scope.CONFIG_WRITE, Role.ADMIN),
-    response=ReportOut,
+    response={200: ReportOut, 429: Refusal},
     summary="Test a key",
 )
 def test_key(request: HttpRequest, payload: KeyTestIn) -> dict[str, Any]:

@@ -28,7 +28,7 @@ router = Router(tags=["models"])
 @router.get(
     "",
     auth=token_or_member(Scope.CONFIG_READ, Role.VIEWER),
-    response=ModelsOut,
+    response={200: ModelsOut, 304: None},
     summary="List models",
 )
 def list_ai_models(request: HttpRequest, params: Query[ModelsQuery]) -> HttpResponseBase:

@@ -9,9 +9,11 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern
 from django.views.generic import RedirectView
@@ -23,6 +25,7 @@ from ninja.operation import Operation
 from byok.api import router as ai_config
 from byok.catalog_api import router as ai_models
 from leadagent.api_docs import DocsPage
+from leadagent.api_refusals import document_refusals
 from leadagent.leads.api import router as leads
 from leadagent.telemetry.routes import route_of
 from leadagent.tenants.api_auth import BearerToken, SessionMember
@@ -52,6 +55,9 @@ class ProductAPI(NinjaAPI):
         self.add_exception_handler(HttpError, _on_http_error)
         self.add_exception_handler(Http404, _on_not_found)
         self.add_exception_handler(PermissionDenied, _on_permission_denied)
+        for unreadable in (MultiPartParserError, SuspiciousOperation, UnreadablePostError):
+            self.add_exception_handler(unreadable, _on_unreadable)
+        self.add_exception_handler(RequestDataTooBig, _on_too_large)
         self.add_exception_handler(Exception, _on_crash)
 
     @property
@@ -70,7 +76,7 @@ class ProductAPI(NinjaAPI):
         return operation.view_func.__name__
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
-        """django-ninja's schema, with the scope and the role each call needs in its `security`."""
+        """django-ninja's schema, with the scope and the role each call needs in its `security`, and all refusals."""
         schema = super().get_openapi_schema(**options)
         needs = {
             self.get_openapi_operation_id(operation): [_requirement(auth) for auth in operation.auth_callbacks]
@@ -83,6 +89,7 @@ class ProductAPI(NinjaAPI):
             for call in methods.values():
                 if call["operationId"] in needs:
                     call["security"] = needs[call["operationId"]]
+        document_refusals(schema)
         return schema
 
 
@@ -136,6 +143,15 @@ def _on_not_found(request: HttpRequest, error: Any) -> HttpResponse:
 
 def _on_permission_denied(request: HttpRequest, error: Any) -> HttpResponse:
     return error_response(403, "forbidden", str(error) or "You may not do this.")
+
+
+def _on_unreadable(request: HttpRequest, error: Any) -> HttpResponse:
+    return error_response(400, "bad_request", "The request cannot be read.")
+
+
+def _on_too_large(request: HttpRequest, error: Any) -> HttpResponse:
+    megabytes = (settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0) / 1024**2
+    return error_response(413, "too_large", f"The body is larger than {megabytes:g} MB.")
 
 
 def _on_crash(request: HttpRequest, error: Any) -> HttpResponse:

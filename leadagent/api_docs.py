@@ -7,6 +7,7 @@ theme, nor a phone layout. Tools read `/api/openapi.json`.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +15,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from ninja import NinjaAPI
 from ninja.openapi.docs import DocsBase
+
+from leadagent.api_refusals import MEANINGS
 
 Schema = Mapping[str, Any]
 _DEEPEST = 3
@@ -48,6 +51,7 @@ class Call:
     role: str
     values: list[Value]
     answers: list[Answer]
+    refusals: list[str]
     curl: str
 
     @property
@@ -62,6 +66,7 @@ class DocsPage(DocsBase):
         context = {
             "description": schema["info"]["description"],
             "calls": list(calls(schema)),
+            "refusals": [(int(status), meaning) for status, meaning in MEANINGS.items()],
             "schema_url": self.get_openapi_url(api, kwargs),
             "public_url": settings.PUBLIC_URL,
         }
@@ -87,7 +92,9 @@ def calls(schema: Schema) -> Iterator[Call]:
                 answers=[
                     Answer(str(status), answer["description"], list(_fields(_json_schema(answer), named, place="")))
                     for status, answer in call["responses"].items()
+                    if int(status) < HTTPStatus.BAD_REQUEST
                 ],
+                refusals=[str(status) for status in call["responses"] if int(status) >= HTTPStatus.BAD_REQUEST],
                 curl=_curl(method.upper(), path, _example(body, named)),
             )
 

@@ -31,7 +31,7 @@ from leadagent.leads.models import EmailDraft, Lead, LeadNote, LeadSource
 from leadagent.leads.running.workflow import RunConflict, start_run
 from leadagent.leads.tasks import nudge_run
 from leadagent.tenants.api_auth import ApiRequest, token_or_member
-from leadagent.tenants.api_errors import ApiError
+from leadagent.tenants.api_errors import ApiError, Refusal
 from leadagent.tenants.models import Organization, Role, Scope, User
 
 router = Router(tags=["leads"])
@@ -66,7 +66,7 @@ def list_leads(request: HttpRequest, query: Query[LeadQuery]) -> dict[str, Any]:
 @router.post(
     "",
     auth=token_or_member(Scope.LEADS_WRITE, Role.MEMBER),
-    response={201: LeadOut, 200: LeadOut},
+    response={201: LeadOut, 200: LeadOut, 409: Refusal},
     summary="Hand in a lead",
 )
 def add_lead(
@@ -118,7 +118,7 @@ def get_lead(request: HttpRequest, lead_id: UUID) -> dict[str, Any]:
 @router.patch(
     "/{uuid:lead_id}",
     auth=token_or_member(Scope.LEADS_WRITE, Role.MEMBER),
-    response=LeadOut,
+    response={200: LeadOut, 409: Refusal},
     summary="Assign, close or reopen a lead",
 )
 def change_lead(request: HttpRequest, lead_id: UUID, payload: LeadChange) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def change_lead(request: HttpRequest, lead_id: UUID, payload: LeadChange) -> dic
 @router.post(
     "/{uuid:lead_id}/runs",
     auth=token_or_member(Scope.LEADS_WRITE, Role.MEMBER),
-    response={201: RunOut},
+    response={201: RunOut, 409: Refusal},
     summary="Start a run",
 )
 def start_lead_run(request: HttpRequest, lead_id: UUID) -> Status[Any]:

@@ -3,9 +3,11 @@
 `reference` is the request's id, which the log lines about it carry.
 """
 
-from typing import TypedDict
+from typing import Annotated, TypedDict
 
 from django.http import HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from ninja import Field, Schema
 
 from leadagent.telemetry.context import current_request_id
 
@@ -15,6 +17,18 @@ class ErrorBody(TypedDict, total=False):
     message: str
     field: str
     reference: str
+
+
+class ErrorOut(Schema):
+    code: Annotated[str, Field(description="For programs: stays the same while the words may change.")]
+    message: Annotated[str, Field(description="For people.")]
+    field: Annotated[str, Field(description="The one that is to blame; left out where none is.")] = ""
+
+
+class Refusal(Schema):
+    """The body of every answer of 400 and above, for `response=` of calls with refusals of their own."""
+
+    error: ErrorOut
 
 
 class ApiError(Exception):
@@ -44,6 +58,7 @@ def error_response(status: int, code: str, message: str, *, field: str = "", ret
     return response
 
 
+@csrf_exempt  # or another site's POST would be told about CSRF, by a page
 def not_found(request: HttpRequest, rest: str = "") -> JsonResponse:
     """The answer for an address under /api/ that leads nowhere."""
     return error_response(404, "not_found", "There is nothing at this address.")

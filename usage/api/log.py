@@ -121,6 +121,7 @@ def read_history(request: HttpRequest, query: Query[HistoryQuery]) -> dict[str, 
     "/export",
     auth=token_or_member(Scope.USAGE_READ, Role.VIEWER),
     response={200: None},
+    openapi_extra={"responses": {200: {"content": {form.content_type: {} for form in ExportFormat}}}},
     summary="Download single calls as CSV or JSON lines",
 )
 def export_history(request: HttpRequest, query: Query[ExportQuery]) -> StreamingHttpResponse:
