@@ -270,6 +270,7 @@ def _run_out(lead: Lead) -> dict[str, Any] | None:
             "category": verdict.category,
             "reason": verdict.reason,
             "confidence": verdict.confidence,
+            "reasons": [reason.told() for reason in verdict.reasons],
         }
         if verdict
         else None,

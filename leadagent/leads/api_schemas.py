@@ -34,10 +34,22 @@ class StepOut(Schema):
     model_reason: Annotated[str, Field(description="Why another took over, to be read after “because”.")]
 
 
+class ReasonOut(Schema):
+    statement: str
+    quote: Annotated[
+        str | None,
+        Field(description="A passage of the report or of the lead's message; null where the model's was not found."),
+    ]
+    source: Annotated[
+        Literal["report", "message"] | None, Field(description="Where the quote stands; null without one.")
+    ]
+
+
 class QualificationOut(Schema):
     category: str
     reason: str
     confidence: float
+    reasons: Annotated[list[ReasonOut], Field(description="Empty for verdicts of before there were quotes.")]
 
 
 class EmailOut(Schema):

@@ -108,6 +108,7 @@ def _lead(organization: Organization, demo: DemoLead, member: User) -> None:
         category=demo.category or "",
         reason=demo.reason,
         confidence=demo.confidence,
+        reasons=[reason.as_json() for reason in demo.reasons],
         created_at=came_in,
         updated_at=came_in,
         finished_at=decided_at if run_status == RunStatus.DONE else None,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from leadagent.leads.models import Category
+from leadagent.leads.models import Category, QuotedReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class DemoLead:
     category: Category | None = None
     reason: str = ""
     confidence: float = 0.0
+    reasons: tuple[QuotedReason, ...] = ()
     report: str = ""
     subject: str = ""
     body: str = ""
@@ -48,6 +49,15 @@ DEMO_LEADS = (
         reason="A clear need (400 requests a week, slow answers), budget this quarter, and they already have an "
         "account with an AI provider. The sender heads sales operations.",
         confidence=0.92,
+        reasons=(
+            QuotedReason(
+                "The need is large and costs them money today.",
+                "lose half of them because nobody answers within the hour",
+                "message",
+            ),
+            QuotedReason("They can decide now.", "has budget for it this quarter", "report"),
+            QuotedReason("They want to bring their own key.", "bring-your-own-key is what they ask for", "report"),
+        ),
         report="## Summary\n\nNorthwind Freight wants to answer quote requests within the hour and has budget for it "
         "this quarter.\n\n## Company\n\nA freight forwarder with about 400 requests a week. No earlier "
         "lead of this company is in the CRM.\n\n## Need\n\n- Answers within an hour\n- Their own OpenAI "
@@ -71,6 +81,10 @@ DEMO_LEADS = (
         category=Category.FOLLOW_UP,
         reason="A real company and a real contact, but nothing about need, size or time.",
         confidence=0.71,
+        reasons=(
+            QuotedReason("They want to hear from us.", "Send me some information, please", "message"),
+            QuotedReason("What decides it is not known yet.", "Need and size are unknown", "report"),
+        ),
         report="## Summary\n\nTalblick Hotels asks for information after a fair. Need and size are unknown.\n\n"
         "## Company\n\nA hotel group. No earlier lead of this company is in the CRM.\n\n## Open questions\n\n"
         "- How many enquiries come in, and by which way?\n- Who answers them today?",
@@ -89,6 +103,10 @@ DEMO_LEADS = (
         category=Category.SUPPORT,
         reason="An existing customer reports a fault in the export.",
         confidence=0.97,
+        reasons=(
+            QuotedReason("They pay us already.", "We are on the team plan", "message"),
+            QuotedReason("Something is broken.", "an export stops at row 500", "report"),
+        ),
         report="## Summary\n\nKanso Tools is a customer and reports that an export stops at row 500.\n\n## Need\n\n"
         "Help with a fault, not an offer.",
         subject="Your export that stops at row 500",
@@ -106,6 +124,7 @@ DEMO_LEADS = (
         category=Category.UNQUALIFIED,
         reason="The sender sells a service to us and buys nothing.",
         confidence=0.98,
+        reasons=(QuotedReason("They sell, and buy nothing.", "We place your links on 5,000 sites", "message"),),
         report="## Summary\n\nAn unsolicited offer of link placement. No need of their own is named.",
         subject="Your offer",
         body="Dear Sam,\n\nthank you for your offer. We do not need it.\n\nKind regards\nAcme",

@@ -12,6 +12,7 @@ from typing import Any, cast
 from leadagent.sandbox import texts
 from leadagent.sandbox.conversation import Prompt, Reply, Tool, ToolCall, compact_json
 from leadagent.sandbox.lead_facts import Lead, read_lead
+from leadagent.sandbox.quoting import reasons
 from leadagent.sandbox.schema_filling import Schema, fill, same_word
 from leadagent.sandbox.verdict import Category, Verdict, judge
 
@@ -180,6 +181,7 @@ class _Suggestions:
             "reasoning": verdict.reason,
             "rationale": verdict.reason,
             "explanation": verdict.reason,
+            "reasons": reasons(self.prompt.text_of("user"), lead),
             "subject": texts.subject(lead),
             "body": email,
             "draft": email,

@@ -113,10 +113,23 @@ class _Filler:
         fixed = [self.value(part, name, depth + 1) for part in schema.get("prefixItems", ())]
         items = schema.get("items")
         least = schema.get("minItems", 0)
+        suggested = self.suggest(name, schema)
+        if isinstance(items, dict) and suggested and isinstance(suggested, list):
+            # What is suggested for an item by the names of its properties comes before everything else.
+            return [
+                _Filler(self.root, _first_of(item, self.suggest), self.optional).value(
+                    items, _singular(name), depth + 1
+                )
+                for item in suggested[: schema.get("maxItems")]
+            ]
         if not isinstance(items, dict):
             return fixed
         wanted = max(least, 0 if depth > _DEEPEST or schema.get("maxItems") == 0 or fixed else 1)
         return fixed + [self.value(items, _singular(name), depth + 1) for _ in range(wanted - len(fixed))]
+
+
+def _first_of(item: dict[str, Any], suggest: Suggest) -> Suggest:
+    return lambda name, schema: item[name] if name in item else suggest(name, schema)
 
 
 def _type_of(schema: Schema) -> str:

@@ -23,7 +23,12 @@ from leadagent.leads import tasks
 from leadagent.tenants.models import Membership, Organization, Role
 from tests.factories import MembershipFactory, OrganizationFactory
 
-VERDICT = {"category": "QUALIFIED", "reason": "They want to buy.", "confidence": 0.9}
+VERDICT = {
+    "category": "QUALIFIED",
+    "reason": "They want to buy.",
+    "confidence": 0.9,
+    "reasons": [{"statement": "It is a maker of gears.", "quote": "They make gears.", "source": "report"}],
+}
 REPLY = {"subject": "Your gears", "body": "Dear Ann,\n\nshall we talk?"}
 
 
@@ -32,7 +37,8 @@ class FakeProvider:
     """Stands where `byok.resolver` stands, and remembers what it was asked.
 
     `fail_with` holds an error per operation of the own key (`"research"`), or of the platform's
-    AI in its place (`"research platform"`); `research` answers the agent's requests.
+    AI in its place (`"research platform"`); `research` answers the agent's requests. `answers` holds typed answers
+    per operation, one after the other; the last one stays.
     """
 
     calls: list[dict[str, Any]] = field(default_factory=list)
@@ -43,6 +49,9 @@ class FakeProvider:
     offered_tools: list[list[str]] = field(default_factory=list)
     fail_with: dict[str, AIError] = field(default_factory=dict)
     research: Callable[[list[ModelMessage], AgentInfo], ModelResponse] | None = None
+    answers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    # What the model was told about its last answer.
+    retold: list[str] = field(default_factory=list)
     embed: Callable[[list[str]], list[list[float]]] = lambda texts: [[float(len(text)), 1.0] for text in texts]
 
     def get_model_for_tenant(
@@ -93,7 +102,10 @@ class FakeProvider:
         self.offered_tools.append(sorted(tool.name for tool in info.function_tools))
         self._exchange(operation, where)
         if info.output_tools:
-            answer = VERDICT if operation == "qualification" else REPLY
+            if len(messages) > 1:
+                self.retold += [str(getattr(part, "content", "")) for part in messages[-1].parts]
+            answers = self.answers.get(operation) or [VERDICT if operation == "qualification" else REPLY]
+            answer = answers.pop(0) if len(answers) > 1 else answers[0]
             return ModelResponse(parts=[ToolCallPart(info.output_tools[0].name, dict(answer))])
         if self.research is not None:
             return self.research(messages, info)

@@ -16,6 +16,7 @@ from leadagent.leads.models import (
     Lead,
     LeadSource,
     Qualification,
+    QuotedReason,
     StepName,
     WorkflowRun,
 )
@@ -27,7 +28,16 @@ OUTCOMES = {
     StepName.RESEARCH: StepOutcome({"report": "They make gears.", "tool_calls": [], "requests": 1}),
     StepName.QUALIFICATION: StepOutcome(
         {"category": "QUALIFIED", "reason": "They want to buy.", "confidence": 0.9},
-        qualification=Qualification(Category.QUALIFIED, "They want to buy.", 0.9),
+        qualification=Qualification(
+            Category.QUALIFIED,
+            "They want to buy.",
+            0.9,
+            (
+                QuotedReason("It is a maker of gears.", "They make gears", "report"),
+                QuotedReason("They name a number.", "We need 400 licences", "message"),
+                QuotedReason("They are in a hurry.", "by tomorrow noon"),
+            ),
+        ),
     ),
     StepName.EMAIL_GENERATION: StepOutcome(
         {"subject": "Your gears"}, email=Email(subject="Your gears", body="Dear Ann,\n\nshall we talk?")

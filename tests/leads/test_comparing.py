@@ -324,6 +324,16 @@ def test_the_page_shows_both_with_what_they_cost_and_the_difference(
     assert "<form" not in page.partition('id="comparison-state"')[2]
 
 
+def test_the_page_shows_the_reasons_of_both(first: WorkflowRun, member: Membership, signed_in: SignIn) -> None:
+    page = signed_in(member).get(f"/o/acme/runs/{compared(first).pk}/compare/").content.decode()
+
+    for side in ("first", "second"):
+        assert f'<mark id="{side}-quote-1">They make gears</mark>' in page
+        assert f'href="#{side}-quote-1"' in page
+    assert page.count(f'href="/o/acme/leads/{first.lead_id}/#lead-message"') == 2
+    assert page.count("Not found in the report") == 2
+
+
 def test_calls_that_nobody_kept_are_no_zero(first: WorkflowRun, member: Membership, signed_in: SignIn) -> None:
     page = signed_in(member).get(f"/o/acme/runs/{compared(first).pk}/compare/").content.decode()
     assert "not kept" in page

@@ -34,7 +34,7 @@ def test_everyone_reads_and_members_act(organization: Organization, signed_in: S
     draft = draft_under_review(organization=organization)
     page = page_of(signed_in(MembershipFactory(organization=organization, role=role)), draft.run.lead)
 
-    assert "They make gears." in page
+    assert "They make gears" in page
     assert "They want to buy." in page
     assert "shall we talk?" in page
     main = page[page.index('id="main"') :]

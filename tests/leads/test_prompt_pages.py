@@ -88,7 +88,7 @@ def test_save_compare_and_go_back(client: Client, organization: Organization) ->
     assert prompt_in_force(organization, StepName.EMAIL_GENERATION).label == "own v1"
     assert client.post(where(organization, "prompt_choose"), {"number": 9, "seen": 3}).status_code == 404
     client.post(where(organization, "prompt_choose"), {"seen": 3})
-    assert prompt_in_force(organization, StepName.EMAIL_GENERATION).label == "default v1"
+    assert prompt_in_force(organization, StepName.EMAIL_GENERATION).label == "default v2"
 
 
 def test_a_late_save_is_shown_both_texts(client: Client, organization: Organization, admin: Membership) -> None:

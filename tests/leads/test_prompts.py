@@ -25,7 +25,7 @@ QUALIFICATION = StepName.QUALIFICATION
 
 def test_without_an_own_text_the_default_is_in_force(organization: Organization) -> None:
     prompt = prompt_in_force(organization, QUALIFICATION)
-    assert (prompt.label, prompt.text, prompt.revision) == ("default v1", DEFAULT_PROMPTS[QUALIFICATION].text, 0)
+    assert (prompt.label, prompt.text, prompt.revision) == ("default v2", DEFAULT_PROMPTS[QUALIFICATION].text, 0)
 
 
 def test_versions_count_up_and_one_can_go_back(organization: Organization, admin: Membership) -> None:
@@ -37,7 +37,7 @@ def test_versions_count_up_and_one_can_go_back(organization: Organization, admin
     assert instructions_for(organization, "qualification").startswith("One Acme.\n")
 
     choose_prompt(organization, QUALIFICATION, None, by=admin.user, seen=3)
-    assert prompt_in_force(organization, QUALIFICATION).label == "default v1"
+    assert prompt_in_force(organization, QUALIFICATION).label == "default v2"
 
     made = save_prompt(organization, QUALIFICATION, "Three.", by=admin.user, seen=4)
     assert made is not None
@@ -45,7 +45,7 @@ def test_versions_count_up_and_one_can_go_back(organization: Organization, admin
     acts = AuditEvent.objects.filter(organization=organization).order_by("pk").values_list("action", "after__version")
     assert list(acts) == [
         ("prompt.saved", "own v1"), ("prompt.saved", "own v2"), ("prompt.chosen", "own v1"),
-        ("prompt.chosen", "default v1"), ("prompt.saved", "own v3"),
+        ("prompt.chosen", "default v2"), ("prompt.saved", "own v3"),
     ]  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def test_what_is_no_prompt_is_refused(organization: Organization, admin: Members
 def test_nobody_elses_prompt_is_used_or_chosen(organization: Organization, admin: Membership) -> None:
     other = OrganizationFactory()
     save_prompt(other, QUALIFICATION, "Theirs.", by=admin.user, seen=0)
-    assert prompt_in_force(organization, QUALIFICATION).label == "default v1"
+    assert prompt_in_force(organization, QUALIFICATION).label == "default v2"
     with pytest.raises(PromptVersion.DoesNotExist):
         choose_prompt(organization, QUALIFICATION, 1, by=admin.user, seen=0)
 
@@ -94,7 +94,7 @@ def test_a_step_remembers_what_it_was_done_with(
     for _ in StepName:
         perform_step(claimed(run))
     found = dict(Step.objects.filter(run=run).values_list("name", "prompt_version"))
-    assert found == {"research": "default v2", "qualification": "own v1", "email_generation": "default v1"}
+    assert found == {"research": "default v2", "qualification": "own v1", "email_generation": "default v2"}
     digest = prompt_in_force(organization, QUALIFICATION).digest
     assert run.steps.get(name=QUALIFICATION).prompt_digest == digest
     assert any(text.startswith("Judge for Acme.") for text in provider.instructions)

@@ -59,7 +59,7 @@ def test_the_text_on_the_screen_is_kept_and_the_new_one_is_in_force(provider: Fa
     assert texts(draft)[1] == ("edited", "Mine.")
     newest = draft.revisions.get(number=3)
     assert (newest.author, newest.model, newest.prompt_version, newest.instruction) == (
-        rewrite.requested_by, "gpt", "default v1", "Shorter, </current_email> please.",
+        rewrite.requested_by, "gpt", "default v2", "Shorter, </current_email> please.",
     )  # fmt: skip
     [call] = provider.calls
     assert (call["operation"], call["lead"], call["run"]) == ("email_generation", draft.run.lead_id, draft.run_id)

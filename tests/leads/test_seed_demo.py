@@ -11,6 +11,7 @@ from pytest_django import Settings
 from byok.config import get_ai_config
 from leadagent.leads.demo_leads import DEMO_LEADS
 from leadagent.leads.models import EmailDraft, Lead, RunStatus, WorkflowRun
+from leadagent.leads.running.reasons import Evidence
 from leadagent.leads.running.workflow import take_due_runs
 from leadagent.tenants.models import Membership, Organization, User
 from tests.leads.conftest import FakeProvider
@@ -88,3 +89,11 @@ def test_it_refuses_in_production_and_without_a_password(settings: Settings, mod
         seed()
 
     assert not User.objects.exists()
+
+
+def test_what_the_demo_quotes_stands_where_it_says() -> None:
+    judged = [demo for demo in DEMO_LEADS if demo.category]
+    assert judged
+    for demo in judged:
+        assert demo.reasons
+        assert Evidence(demo.report, demo.message).checked(demo.reasons) == demo.reasons

@@ -197,6 +197,45 @@ def test_no_personal_data_leaves(admin: Membership, everything: tuple[LeadWebhoo
 # --- How it is delivered ---------------------------------------------------------------
 
 
+def test_only_an_address_that_may_have_them_gets_the_reasons(
+    admin: Membership, everything: tuple[LeadWebhook, str], wire: Wire
+) -> None:
+    add_webhook(
+        admin.organization,
+        url="https://crm.example.com/",
+        events=[LeadEvent.QUALIFIED, LeadEvent.CREATED],
+        with_reasons=True,
+        by=admin.user,
+    )
+    run_for(LeadFactory(organization=admin.organization), done=2)
+    deliver_due()
+
+    bodies = {url: json.loads(body) for url, body, _ in wire.posted}
+    assert "qualification" not in bodies[URL]
+    told = bodies["https://crm.example.com/"]["qualification"]
+    assert (told["category"], told["reason"], told["confidence"]) == ("QUALIFIED", "They want to buy.", 0.9)
+    assert told["reasons"][0] == {
+        "statement": "It is a maker of gears.",
+        "quote": "They make gears",
+        "source": "report",
+    }
+    assert told["reasons"][2]["quote"] is None
+
+
+def test_who_lets_reasons_leave_is_in_the_audit_log(admin: Membership, signed_in: SignIn) -> None:
+    webhook, _ = add_webhook(admin.organization, url=URL, events=[LeadEvent.CREATED], by=admin.user)
+    where = reverse("leads:webhook", args=["acme", webhook.pk])
+
+    signed_in(admin).post(where, {"url": URL, "events": LeadEvent.CREATED.value, "with_reasons": "on"})
+
+    webhook.refresh_from_db()
+    assert webhook.with_reasons
+    changed = AuditEvent.objects.get(action="webhook.changed")
+    assert changed.before is not None
+    assert changed.after is not None
+    assert (changed.before["with_reasons"], changed.after["with_reasons"]) == (False, True)
+
+
 def test_it_is_signed_as_the_docs_say(admin: Membership, everything: tuple[LeadWebhook, str], wire: Wire) -> None:
     _, secret = everything
     take_in(admin.organization, FIELDS, source=LeadSource.FORM)

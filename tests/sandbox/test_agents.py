@@ -18,6 +18,8 @@ from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openrouter import OpenRouterProvider
 
+from leadagent.leads.running.agents import Verdict
+from leadagent.leads.running.reasons import Evidence
 from tests.sandbox.conftest import NewKey, Sandbox
 from tests.sandbox.samples import LEAD, Qualification
 
@@ -106,6 +108,19 @@ def test_typed_output_through_the_output_tool(sandbox: Sandbox, new_key: NewKey,
     assert (verdict.category, verdict.confidence) == ("QUALIFIED", 0.95)
     assert "sandbox" in verdict.reason
     assert len(sandbox.recorded(key)) == 1
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_reasons_quote_what_the_prompt_holds(sandbox: Sandbox, new_key: NewKey, wire: str) -> None:
+    report = "# Research report: Acme\n\n- **Company**: Acme Tools makes *drills* in Leeds [2].\n- Team size: 40 [1, 2]"
+
+    async def use(model: Model) -> Any:
+        prompt = f"{TAGGED}<research_report>{report}</research_report>"
+        return await Agent(model, output_type=Verdict, instructions="Qualify the lead.").run(prompt)
+
+    reasons = _run(sandbox, wire, new_key(wire), use).output.reasons
+    assert {reason.source for reason in reasons} == {"report", "message"}
+    assert all(reason.is_found for reason in Evidence(report, FACTS["message"]).checked(reasons))
 
 
 @pytest.mark.parametrize("wire", WIRES)

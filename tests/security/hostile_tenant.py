@@ -190,9 +190,15 @@ def _leads(tenant: HostileTenant, payload: str) -> None:
         organization=organization, name="x", email="x@x.test", message="x", source=LeadSource.FORM, status="review"
     )
     tenant.poison(lead, payload)
+    reasons = [{"statement": payload, "quote": payload, "source": source} for source in ("report", "message", "")]
     # The run's draft was taken over from a comparison with an earlier one: both are on the page of the comparison.
     earlier = WorkflowRun.objects.create(
-        organization=organization, lead=lead, status="cancelled", category="QUALIFIED", confidence=0.5
+        organization=organization,
+        lead=lead,
+        status="cancelled",
+        category="QUALIFIED",
+        confidence=0.5,
+        reasons=reasons,
     )
     tenant.poison(earlier, payload)
     tenant.poison(
@@ -205,6 +211,7 @@ def _leads(tenant: HostileTenant, payload: str) -> None:
         status="awaiting_review",
         category="QUALIFIED",
         confidence=0.5,
+        reasons=reasons,
         compared_with=earlier,
         chosen_models={"research": payload},
     )

@@ -32,6 +32,7 @@ from leadagent.leads.models import (
     WorkflowRun,
 )
 from leadagent.leads.prompts.versions import instructions_for
+from leadagent.leads.research.citations import without_citations
 from leadagent.leads.running.run_state import lock_run, set_lead, set_run
 from leadagent.leads.text import clean, one_line
 from leadagent.tenants import audit
@@ -53,7 +54,10 @@ PURPOSES = {
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """A reply as the model wrote it, cleaned: the subject is one line. `model`: the one that wrote it, if known."""
+    """A reply as the model wrote it, cleaned: the subject is one line, and nothing cites the report, which stays here.
+
+    `model`: the one that wrote it, if known.
+    """
 
     subject: str
     body: str
@@ -62,7 +66,8 @@ class Email:
     @classmethod
     def cleaned(cls, subject: str, body: str, *, model: str = "") -> Self:
         """From what a model answered."""
-        return cls(one_line(subject, limit=SUBJECT_LIMIT), clean(body)[:BODY_LIMIT], model)
+        subject, body = without_citations(subject), without_citations(clean(body))
+        return cls(one_line(subject, limit=SUBJECT_LIMIT), body.strip()[:BODY_LIMIT], model)
 
 
 class DraftConflict(Exception):

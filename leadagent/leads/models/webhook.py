@@ -34,6 +34,8 @@ class LeadWebhook(models.Model):
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="lead_webhooks")
     url = models.URLField(max_length=500)
     events = ArrayField(models.CharField(max_length=30, choices=LeadEvent.choices))
+    # Messages then hold words of the report and of the lead.
+    with_reasons = models.BooleanField(default=False)
     sealed = models.TextField(editable=False)
     last4 = models.CharField(max_length=4, editable=False)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")

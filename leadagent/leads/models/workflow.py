@@ -50,12 +50,40 @@ class StepStatus(models.TextChoices):
 
 
 @dataclass(frozen=True, slots=True)
+class QuotedReason:
+    """One reason of a verdict, and the passage that it rests on.
+
+    `source` is where the passage stands: `report` or `message`. Empty, it was found in neither, and `quote` is only
+    what the model claimed.
+    """
+
+    statement: str
+    quote: str
+    source: str = ""
+
+    @property
+    def is_found(self) -> bool:
+        """Whether `quote` is a quote."""
+        return bool(self.source)
+
+    def told(self) -> dict[str, str | None]:
+        """As other systems get it: what is no quote is not told as one."""
+        quote, source = (self.quote, self.source) if self.is_found else (None, None)
+        return {"statement": self.statement, "quote": quote, "source": source}
+
+    def as_json(self) -> dict[str, str]:
+        """As the run keeps it."""
+        return {"statement": self.statement, "quote": self.quote, "source": self.source}
+
+
+@dataclass(frozen=True, slots=True)
 class Qualification:
-    """The verdict on a lead. `confidence` is between 0 and 1."""
+    """The verdict on a lead. `confidence` is between 0 and 1. Verdicts of before reasons had quotes have none."""
 
     category: Category
     reason: str
     confidence: float
+    reasons: tuple[QuotedReason, ...] = ()
 
 
 class WorkflowRunQuerySet(models.QuerySet["WorkflowRun"]):
@@ -80,6 +108,8 @@ class WorkflowRun(models.Model):
     category = models.CharField(max_length=12, choices=Category.choices, blank=True)
     reason = models.TextField(blank=True)
     confidence = models.FloatField(null=True, blank=True)
+    # Each as `QuotedReason.as_json` gives it.
+    reasons: models.JSONField[list[dict[str, str]]] = models.JSONField(default=list, blank=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now)
@@ -167,7 +197,8 @@ class WorkflowRun(models.Model):
         """The stored verdict, or None before the qualification step has succeeded."""
         if not self.category or self.confidence is None:
             return None
-        return Qualification(Category(self.category), self.reason, self.confidence)
+        reasons = tuple(QuotedReason(**reason) for reason in self.reasons)
+        return Qualification(Category(self.category), self.reason, self.confidence, reasons)
 
 
 class Step(models.Model):

@@ -20,10 +20,17 @@ def note_outcome(lead: Lead, event: LeadEvent, *, key: UUID | str) -> None:
     webhooks = list(LeadWebhook.objects.filter(organization_id=lead.organization_id, events__contains=[event.value]))
     if not webhooks:
         return
-    payload = payload_of(lead, event)
+    bare = payload_of(lead, event)
+    whole = bare | {"qualification": _qualification_of(lead)} if any(each.with_reasons for each in webhooks) else bare
     WebhookDelivery.objects.bulk_create(
         [
-            WebhookDelivery(webhook=webhook, lead=lead, event=event.value, key=f"{event.value}:{key}", payload=payload)
+            WebhookDelivery(
+                webhook=webhook,
+                lead=lead,
+                event=event.value,
+                key=f"{event.value}:{key}",
+                payload=whole if webhook.with_reasons else bare,
+            )
             for webhook in webhooks
         ],
         ignore_conflicts=True,
@@ -45,4 +52,18 @@ def payload_of(lead: Lead, event: LeadEvent) -> dict[str, Any]:
             "created_at": lead.created_at.isoformat(),
             "url": settings.PUBLIC_URL + reverse("leads:detail", args=[organization.slug, lead.pk]),
         },
+    }
+
+
+def _qualification_of(lead: Lead) -> dict[str, Any] | None:
+    """The newest verdict with its reasons, for addresses that an admin lets have them; None before the first."""
+    run = lead.runs.main().exclude(category="").order_by("-created_at", "-pk").first()
+    verdict = run.qualification if run is not None else None
+    if verdict is None:
+        return None
+    return {
+        "category": verdict.category,
+        "reason": verdict.reason,
+        "confidence": verdict.confidence,
+        "reasons": [reason.told() for reason in verdict.reasons],
     }

@@ -18,6 +18,11 @@ class WebhookForm(forms.Form):
     events = forms.MultipleChoiceField(
         label="Tell it when", choices=LeadEvent.choices, widget=forms.CheckboxSelectMultiple
     )
+    with_reasons = forms.BooleanField(
+        label="Send the verdict's reasons too",
+        required=False,
+        help_text="With their quotes: words of the research report and of the lead then leave with each message.",
+    )
 
     def clean_url(self) -> str:
         url = str(self.cleaned_data["url"])

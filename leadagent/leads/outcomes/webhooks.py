@@ -32,14 +32,22 @@ class TooMany(Exception):
 
 
 def add_webhook(
-    organization: Organization, *, url: str, events: Sequence[str], by: User, request: HttpRequest | None = None
+    organization: Organization,
+    *,
+    url: str,
+    events: Sequence[str],
+    with_reasons: bool = False,
+    by: User,
+    request: HttpRequest | None = None,
 ) -> tuple[LeadWebhook, str]:
     """Store an address; it, and its secret, which is to be shown once. Raises `TooMany`."""
     with transaction.atomic():
         Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
         if organization.lead_webhooks.count() >= MOST:
             raise TooMany(f"There can be {MOST} webhooks. Delete one first.")
-        webhook = LeadWebhook(organization=organization, url=url, events=list(events), created_by=by)
+        webhook = LeadWebhook(
+            organization=organization, url=url, events=list(events), with_reasons=with_reasons, created_by=by
+        )
         secret = _seal_new(webhook)
         webhook.save(force_insert=True)
         _record("webhook.added", webhook, by=by, after=_facts(webhook), request=request)
@@ -47,7 +55,13 @@ def add_webhook(
 
 
 def change_webhook(
-    webhook: LeadWebhook, *, url: str, events: Sequence[str], by: User, request: HttpRequest | None = None
+    webhook: LeadWebhook,
+    *,
+    url: str,
+    events: Sequence[str],
+    with_reasons: bool = False,
+    by: User,
+    request: HttpRequest | None = None,
 ) -> str:
     """Store another address or choice. A new address gets a new secret, which is returned; else an empty text.
 
@@ -57,9 +71,9 @@ def change_webhook(
         locked = LeadWebhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
         before = _facts(locked)
         moves = locked.url != url
-        locked.url, locked.events = url, list(events)
+        locked.url, locked.events, locked.with_reasons = url, list(events), with_reasons
         secret = _seal_new(locked) if moves else ""
-        locked.save(update_fields=["url", "events", "sealed", "last4"])
+        locked.save(update_fields=["url", "events", "with_reasons", "sealed", "last4"])
         if before != _facts(locked):
             _record("webhook.changed", locked, by=by, before=before, after=_facts(locked), request=request)
     return secret
@@ -144,7 +158,7 @@ def _seal_new(webhook: LeadWebhook) -> str:
 
 
 def _facts(webhook: LeadWebhook) -> dict[str, object]:
-    return {"url": webhook.url, "events": sorted(webhook.events)}
+    return {"url": webhook.url, "events": sorted(webhook.events), "with_reasons": webhook.with_reasons}
 
 
 def _record(

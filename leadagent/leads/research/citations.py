@@ -18,6 +18,11 @@ class Cited:
     dropped: int
 
 
+def without_citations(text: str) -> str:
+    """`text` for people who do not have the report: every citation is taken out, whatever its number."""
+    return _CITATION.sub("", text)
+
+
 def check_citations(text: str, known: Collection[int]) -> Cited:
     """Take out every citation whose number is not in `known`; lists (`[1, 9]`) keep what is left of them."""
     numbers: list[int] = []

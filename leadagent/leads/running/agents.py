@@ -4,11 +4,11 @@ Imports pydantic-ai, as `research.watching` does: import it inside a function, i
 """
 
 import json
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field
-from pydantic_ai import Agent
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_ai import Agent, ModelRetry, RunContext
 from pydantic_ai.exceptions import UsageLimitExceeded
 from pydantic_ai.framing import register_tag, wrap
 from pydantic_ai.usage import UsageLimits
@@ -30,8 +30,26 @@ T = TypeVar("T")
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
+class Reason(BaseModel):
+    """One reason for the verdict."""
+
+    statement: str = Field(description="What speaks for the verdict, in one sentence.")
+    quote: str = Field(
+        description="The passage that shows it, copied word for word from one place of the research report or of the "
+        "lead's message. Not a summary, and nothing left out in its middle."
+    )
+    source: Literal["report", "message"] = Field(description="Where the quote stands.")
+
+
+def _ask_for_reasons(schema: dict[str, Any]) -> None:
+    """A model is told to give reasons; a verdict without any is still one."""
+    schema["required"].append("reasons")
+
+
 class Verdict(BaseModel):
     """How the lead is to be treated."""
+
+    model_config = ConfigDict(json_schema_extra=_ask_for_reasons)
 
     category: Literal["QUALIFIED", "UNQUALIFIED", "SUPPORT", "FOLLOW_UP"] = Field(
         description="QUALIFIED: fits and wants to buy. UNQUALIFIED: no fit. SUPPORT: an existing customer with a "
@@ -39,6 +57,9 @@ class Verdict(BaseModel):
     )
     reason: str = Field(description="Two or three sentences that a sales person can check.")
     confidence: float = Field(ge=0, le=1, description="How sure the verdict is, from 0 to 1.")
+    reasons: list[Reason] = Field(
+        default_factory=list, description="One to five reasons, the weightiest first, each with a quote."
+    )
 
 
 class Reply(BaseModel):
@@ -61,7 +82,9 @@ def lead_prompt(lead: Lead, *, report: str | None = None, qualification: Qualifi
     if report is not None:
         parts.append(wrap(RESEARCH_REPORT, report))
     if qualification is not None:
-        verdict = {"category": qualification.category, "reason": qualification.reason}
+        verdict: dict[str, Any] = {"category": qualification.category, "reason": qualification.reason}
+        if found := [reason for reason in qualification.reasons if reason.is_found]:
+            verdict["reasons"] = [{"statement": reason.statement, "quote": reason.quote} for reason in found]
         parts.append(wrap(QUALIFICATION, json.dumps(verdict, ensure_ascii=False)))
     return "\n".join(parts)
 
@@ -82,10 +105,12 @@ def ask(
     prompt: str,
     fallback: Fallback | None = None,
     used: list[str] | None = None,
+    complaint: Callable[[Answer], str] | None = None,
 ) -> Answer:
     """One typed answer of the organisation's chat model, or with `fallback` of the platform's. Raises `AIError`.
 
-    `used` collects the model's name.
+    `used` collects the model's name. What `complaint` says about an answer is told to the model, once; the next
+    answer stands as it is.
     """
     model = resolver.get_model_for_tenant(
         organization, "chat", operation=operation, lead=lead.pk, run=run.pk, fallback=fallback
@@ -93,6 +118,15 @@ def ask(
     if used is not None:
         used.append(model.model_id)
     agent = Agent(model.model(), output_type=answer, instructions=instructions, retries=2, name=operation)
+    if complaint is not None:
+
+        @agent.output_validator
+        def given_back(context: RunContext[object], given: Answer) -> Answer:
+            wrong = complaint(given) if context.retry == 0 else ""
+            if wrong:
+                raise ModelRetry(wrong)
+            return given
+
     limits = UsageLimits(request_limit=4, total_tokens_limit=100_000)
     return wait_for(agent.run(prompt, usage_limits=limits), provider=model.provider).output
 

@@ -95,7 +95,8 @@ def set_lead(lead: Lead, status: LeadStatus) -> None:
 def set_verdict(run: WorkflowRun, verdict: Qualification) -> None:
     """Store the verdict with the locked run. Its lead shows it from now on, unless the run only compares models."""
     run.category, run.reason, run.confidence = verdict.category, verdict.reason, verdict.confidence
-    run.save(update_fields=["category", "reason", "confidence"])
+    run.reasons = [reason.as_json() for reason in verdict.reasons]
+    run.save(update_fields=["category", "reason", "confidence", "reasons"])
     if not run.is_comparison:
         set_category(run)
 

@@ -146,10 +146,13 @@ def _research(run: WorkflowRun, fallback: Fallback | None) -> StepOutcome:
 
 def _qualify(run: WorkflowRun, fallback: Fallback | None) -> StepOutcome:
     verdict = qualify(run.lead, _report(run), run=run, fallback=fallback)
-    return StepOutcome(
-        {"category": verdict.category, "reason": verdict.reason, "confidence": verdict.confidence},
-        qualification=verdict,
-    )
+    told = {
+        "category": verdict.category,
+        "reason": verdict.reason,
+        "confidence": verdict.confidence,
+        "reasons": [reason.as_json() for reason in verdict.reasons],
+    }
+    return StepOutcome(told, qualification=verdict)
 
 
 def _write_email(run: WorkflowRun, fallback: Fallback | None) -> StepOutcome:

@@ -17,9 +17,10 @@ from byok.config_values import InvalidConfig
 from byok.misplaced_keys import RefusesMisplacedKeys
 from byok.offered_models import search_models
 from leadagent.http import HtmxHttpRequest, render_page
+from leadagent.leads.marking import marked
 from leadagent.leads.models import RunStatus, WorkflowRun
 from leadagent.leads.rendering import report_html
-from leadagent.leads.running.compared import comparison_of
+from leadagent.leads.running.compared import Side, comparison_of
 from leadagent.leads.running.comparing import (
     checked_models,
     comparisons_of,
@@ -28,6 +29,7 @@ from leadagent.leads.running.comparing import (
     use_comparison,
     why_unusable,
 )
+from leadagent.leads.running.shown_reasons import quotes_by_id, shown_reasons
 from leadagent.leads.running.workflow import RunConflict
 from leadagent.leads.tasks import nudge_run
 from leadagent.tenants.access import organization_view
@@ -112,8 +114,11 @@ def comparison(request: HtmxHttpRequest, run_id: UUID) -> HttpResponse:
         "run": run,
         "comparison": found,
         "sides": [
-            {"side": side, "label": label, "report": report_html(side.report) if side.report else ""}
-            for side, label in ((found.first, "First run"), (found.second, "Comparison"))
+            _side(request, side, label=label, prefix=prefix)
+            for side, label, prefix in (
+                (found.first, "First run", "first-quote"),
+                (found.second, "Comparison", "second-quote"),
+            )
         ],
         "page_url": reverse("leads:compare", args=[org, run.pk]),
         "use_url": reverse("leads:compare_use", args=[org, run.pk]) if may and not unusable else "",
@@ -137,6 +142,15 @@ def use(request: HtmxHttpRequest, run_id: UUID) -> HttpResponse:
         return redirect("leads:compare", request.organization.slug, run.pk)
     messages.success(request, "The comparison's draft is now the one to review. Nothing was sent.")
     return redirect("leads:detail", request.organization.slug, run.lead_id)
+
+
+def _side(request: HtmxHttpRequest, side: Side, *, label: str, prefix: str) -> dict[str, Any]:
+    """A run as the page shows it; the lead's message stands on the lead's own page."""
+    report, ids = marked(report_html(side.report), quotes_by_id(side.verdict, "report", prefix=prefix))
+    lead_url = reverse("leads:detail", args=[request.organization.slug, side.run.lead_id])
+    places = {"report": f"#{prefix}-report", "message": f"{lead_url}#lead-message"}
+    reasons = shown_reasons(side.verdict, ids, prefix=prefix, otherwise=places)
+    return {"side": side, "label": label, "report": report, "reasons": reasons, "report_id": f"{prefix}-report"}
 
 
 def _comparison(request: HtmxHttpRequest, run_id: UUID) -> WorkflowRun:

@@ -12,11 +12,13 @@ from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.leads.emails.forms import DraftForm
 from leadagent.leads.emails.panel import draft_acts, panel_of
 from leadagent.leads.forms import NoteForm
+from leadagent.leads.marking import marked, marked_message
 from leadagent.leads.models import Lead
 from leadagent.leads.prompts.trace import prompts_used
 from leadagent.leads.rendering import report_html
 from leadagent.leads.running.comparing import comparisons_of
 from leadagent.leads.running.progress import Progress, category_pill, lead_pill, progress_of
+from leadagent.leads.running.shown_reasons import quotes_by_id, shown_reasons
 from leadagent.leads.running.workflow import platform_offer
 from leadagent.leads.views.assignment import assignment_context
 from leadagent.leads.views.notes import notes_context
@@ -47,13 +49,16 @@ def render_detail(
     if request.htmx and progress and request.GET.get("seen") == progress.fingerprint:
         # Nothing new: htmx leaves the page, the focus and the reader alone.
         return HttpResponse(status=204)
+    verdict = progress.run.qualification if progress else None
+    message, in_message = marked_message(lead.message, quotes_by_id(verdict, "message"))
     context = {
         "lead": lead,
+        "message": message,
         "lead_status": lead_pill(lead),
         "progress": progress,
         "problem": problem,
         "page_url": reverse("leads:detail", args=[request.organization.slug, lead.pk]),
-        **(_about_run(request, progress, form) if progress else {}),
+        **(_about_run(request, progress, form, in_message) if progress else {}),
         "comparisons": comparisons_of(lead),
         "compare_url": _compare_url(request, lead, progress),
         "actions": _actions(request, lead, progress) if request.membership.may(Role.MEMBER) else {},
@@ -66,7 +71,9 @@ def render_detail(
     return render_page(request, "leads/detail.html", context, partial="state", status=status)
 
 
-def _about_run(request: HtmxHttpRequest, progress: Progress, form: DraftForm | None) -> dict[str, Any]:
+def _about_run(
+    request: HtmxHttpRequest, progress: Progress, form: DraftForm | None, in_message: set[str]
+) -> dict[str, Any]:
     draft = progress.draft
     may_edit = (
         draft is not None and draft.is_editable and not progress.is_rewriting and request.membership.may(Role.MEMBER)
@@ -75,12 +82,15 @@ def _about_run(request: HtmxHttpRequest, progress: Progress, form: DraftForm | N
         form = DraftForm(initial={"subject": draft.subject, "body": draft.body, "version": draft.version})
     mends = progress.run.may_resume and request.membership.may(Role.ADMIN)
     verdict = progress.run.qualification
+    report, in_report = marked(report_html(progress.report, progress.sources), quotes_by_id(verdict, "report"))
+    places = {"report": "#report-title", "message": "#lead-message"}
     return {
         "prompts_used": prompts_used(
             progress.run, org=request.organization.slug, may_open=request.membership.may(Role.ADMIN)
         ),
-        "report": report_html(progress.report, progress.sources),
+        "report": report,
         "verdict": verdict,
+        "reasons": shown_reasons(verdict, in_report | in_message, otherwise=places),
         "verdict_pill": category_pill(progress.run.category),
         "confidence": f"{verdict.confidence:.0%}" if verdict else "",
         "draft": draft,

@@ -70,9 +70,7 @@ def webhooks(request: HtmxHttpRequest) -> HttpResponse:
 def webhook(request: HtmxHttpRequest, webhook_id: UUID) -> HttpResponse:
     """One address: change it, and see what was sent there."""
     row = _webhook(request, webhook_id)
-    form = WebhookForm(
-        request.POST if request.method == "POST" else None, initial={"url": row.url, "events": row.events}
-    )
+    form = WebhookForm(request.POST if request.method == "POST" else None, initial=_stored(row))
     if request.method != "POST":
         return _page(request, row, form)
     if not form.is_valid():
@@ -110,7 +108,7 @@ def new_secret(request: HtmxHttpRequest, webhook_id: UUID) -> HttpResponse:
     row = _webhook(request, webhook_id)
     secret = renew_secret(row, by=request.user, request=request)
     row.refresh_from_db()
-    return _page(request, row, WebhookForm(initial={"url": row.url, "events": row.events}), secret=secret)
+    return _page(request, row, WebhookForm(initial=_stored(row)), secret=secret)
 
 
 @organization_view(Role.ADMIN)
@@ -127,6 +125,10 @@ def delete(request: HtmxHttpRequest, webhook_id: UUID) -> HttpResponse:
 
 def _webhook(request: HtmxHttpRequest, webhook_id: UUID) -> LeadWebhook:
     return get_object_or_404(request.organization.lead_webhooks.select_related("organization"), pk=webhook_id)
+
+
+def _stored(row: LeadWebhook) -> dict[str, Any]:
+    return {"url": row.url, "events": row.events, "with_reasons": row.with_reasons}
 
 
 def _page(
