@@ -48,7 +48,12 @@ run: $(STAMP) ## Serve the product with demo data (PORT, LEADAGENT_STATE_DIR)
 browser: $(STAMP)
 	@$(BIN)/python -m tests.chromium
 
-test: $(STAMP) browser ## Run every test
+# After the browser: npm brings both at once where that one is needed.
+.PHONY: aimock
+aimock: $(STAMP) browser
+	@$(BIN)/python -m tests.aimock
+
+test: $(STAMP) browser aimock ## Run every test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 chaos: $(STAMP) ## Let servers, workers and providers fail while calls go on, and count what is lost

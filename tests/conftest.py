@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from pytest_django import DjangoDbBlocker
 
-_JOURNEYS = frozenset({"browser", "chaos", "embedded", "flows", "sandbox"})
+_JOURNEYS = frozenset({"browser", "chaos", "embedded", "flows", "sandbox", "wire"})
 
 
 def pytest_configure(config: pytest.Config) -> None:
