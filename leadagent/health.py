@@ -1,11 +1,9 @@
 """Liveness and readiness for load balancers and `make run`."""
 
-import redis
-from django.conf import settings
-from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 
-from usage.ledger.backlog import LATE_AFTER_SECONDS, backlog, local_backlog
+from leadagent.readiness import Readiness, readiness
+from usage.ledger.backlog import LATE_AFTER_SECONDS, local_backlog
 
 
 def healthz(request: HttpRequest) -> JsonResponse:
@@ -14,33 +12,36 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """503 until PostgreSQL and Redis both answer; each is named with its state.
+    """200 while this process can serve requests, else 503; each part with its state (see `leadagent.readiness`).
 
-    `usage` tells how far accounting is behind. It makes nobody unready: pages are served and
-    calls are recorded whether or not a worker keeps up.
+    `usage` tells how far accounting is behind, which makes nobody unready.
     """
-    checks = {"database": _database_answers(), "broker": _broker_answers()}
-    ready = all(checks.values())
+    found = readiness()
+    word = "stopping" if found.is_stopping else "ready" if found.is_ready else "not ready"
     return JsonResponse(
         {
-            "status": "ready" if ready else "not ready",
-            **{k: "ok" if v else "failed" for k, v in checks.items()},
-            "usage": _usage(),
+            "status": word,
+            "database": found.database,
+            "broker": found.broker,
+            "migrations": found.migrations,
+            "secret": found.secret,
+            "usage": _usage(found),
         },
-        status=200 if ready else 503,
+        status=200 if found.is_ready else 503,
+        # A proxy that kept it would be told of yesterday.
+        headers={"Cache-Control": "no-store"},
     )
 
 
-def _usage() -> dict[str, str | int | None]:
+def _usage(found: Readiness) -> dict[str, str | int | None]:
     here = local_backlog()
     local: dict[str, str | int | None] = {
         "spool_bytes": here.spool_bytes,
         "spool_seconds": here.spool_seconds,
         "held_events": here.held_events,
     }
-    try:
-        waiting = backlog()
-    except DatabaseError:
+    waiting = found.waiting
+    if waiting is None:
         return {"state": "unknown"} | local
     spool_waits = here.spool_seconds > LATE_AFTER_SECONDS or here.held_events
     worker = "not seen" if waiting.drained_seconds is None else "stalled" if waiting.worker_is_stalled else "ok"
@@ -50,22 +51,3 @@ def _usage() -> dict[str, str | int | None]:
         "backlog_seconds": waiting.seconds,
         "put_aside": waiting.unstorable + waiting.conflicts,
     } | local
-
-
-def _database_answers() -> bool:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError:
-        return False
-    return True
-
-
-def _broker_answers() -> bool:
-    client = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=2)
-    try:
-        return bool(client.ping())
-    except redis.RedisError:
-        return False
-    finally:
-        client.close()

@@ -267,6 +267,11 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
+# A web process that was told to stop answers 503 on /readyz and serves for so long, before it takes no more requests.
+WEB_DRAIN_SECONDS = env.float("WEB_DRAIN_SECONDS", default=5.0 if MODE == "production" else 0.0)
+if not 0 <= WEB_DRAIN_SECONDS <= 300:
+    raise ImproperlyConfigured("WEB_DRAIN_SECONDS is between 0 and 300.")
+
 # --- PostgreSQL and Redis -----------------------------------------------------------
 
 DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url("DATABASE_URL")}

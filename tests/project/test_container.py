@@ -3,6 +3,8 @@
 No container engine is needed: the web command and its health check run as plain processes.
 """
 
+import http.client
+import json
 import os
 import re
 import secrets
@@ -10,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from fnmatch import fnmatch
 from importlib import import_module
 from importlib.util import find_spec
@@ -74,8 +76,8 @@ def test_image_runs_as_a_plain_user_with_pinned_parts() -> None:
 
 
 @contextmanager
-def running_web(env: dict[str, str]) -> Iterator[str]:
-    """The image's command on a free port; gives the port."""
+def running_web(env: dict[str, str]) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The image's command on a free port; gives the port and the process."""
     command = [word.replace("0.0.0.0:8000", "127.0.0.1:0") for word in web_command()]
     assert command != web_command()
     command[0] = str(BIN / command[0])
@@ -87,7 +89,7 @@ def running_web(env: dict[str, str]) -> Iterator[str]:
                 None,
             )
             assert port, "gunicorn ended without listening"
-            yield port
+            yield port, process
         finally:
             process.terminate()
             process.communicate(timeout=60)
@@ -100,6 +102,7 @@ def healthy(env: dict[str, str], port: str) -> bool:
     return subprocess.run(command, env=env, capture_output=True, timeout=30, check=False).returncode == 0
 
 
+@pytest.mark.network_loopback
 def test_web_command_starts_answers_its_health_check_and_stops_on_sigterm() -> None:
     env = {
         "PATH": os.environ["PATH"],
@@ -110,15 +113,31 @@ def test_web_command_starts_answers_its_health_check_and_stops_on_sigterm() -> N
         "DATABASE_URL": "postgres://leadagent@127.0.0.1:1/none",
         "REDIS_URL": "redis://127.0.0.1:1/0",
         "EMAIL_URL": "smtp://127.0.0.1:1",
+        "WEB_DRAIN_SECONDS": "3",
     }
-    with running_web(env) as port:
+    with running_web(env) as (port, process):
         deadline = time.monotonic() + 60
         while not (answered := healthy(env, port)) and time.monotonic() < deadline:
             time.sleep(0.5)
         assert answered
         # A host name that is not the product's is refused, so the check does tell something.
         assert not healthy(env | {"PUBLIC_URL": "https://elsewhere.test"}, port)
+        assert readiness(port) == (503, "not ready")
+        # Load balancers are told at once; who was sent here before they looked is still served.
+        process.terminate()
+        deadline = time.monotonic() + 2
+        while readiness(port) != (503, "stopping"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert healthy(env, port)
     assert not healthy(env, port)
+
+
+def readiness(port: str) -> tuple[int, str]:
+    with closing(http.client.HTTPConnection("127.0.0.1", int(port), timeout=10)) as connection:
+        connection.request("GET", "/readyz", headers={"Host": "leads.acme.test"})
+        answer = connection.getresponse()
+        return answer.status, json.load(answer)["status"]
 
 
 # --- The services -------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """What waits is told: on /readyz to everybody who runs the product, on /metrics to who brings the token."""
 
+from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from leadagent.asking import Question
 from leadagent.tenants.models import Organization
 from tests.usage.factories import finished, record, started
 from tests.usage.one_connection import put_postgresql_away
@@ -19,6 +21,18 @@ from usage.models import DeadLetter, UsageInbox
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
 TOKEN = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def asked_on_this_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread would not see the rows of a test's transaction."""
+
+    def put(question: Question[Any]) -> Future[Any]:
+        answer: Future[Any] = Future()
+        answer.set_result(question._ask())
+        return answer
+
+    monkeypatch.setattr(Question, "put", put)
 
 
 def ready() -> dict[str, Any]:
@@ -98,7 +112,7 @@ def test_the_disk_is_told_while_postgresql_is_away(settings: Settings, monkeypat
     def away() -> None:
         raise DatabaseError
 
-    for module in ("leadagent.metrics", "leadagent.health"):
+    for module in ("leadagent.metrics", "leadagent.readiness"):
         monkeypatch.setattr(f"{module}.backlog", away)
     assert figures(settings) == {
         "database_up": 0,
