@@ -20,7 +20,9 @@ from django.db.models import Count, Exists, F, OuterRef, Q, Sum
 from django.db.models.functions import TruncMonth
 
 from byok.adoption_sums import RollupGroup
-from byok.models import PLATFORM_DEFAULT, AIConfig, ProviderCredential, ProviderName
+from byok.models import PLATFORM_DEFAULT, AIConfig, ProviderCredential
+from byok.openrouter_connect import OPENROUTER
+from byok.providers import REGISTRY
 from leadagent.tenants.models import Organization
 from usage.models import AIUsage, DeadLetter, FreeTierMonth, InboxKind, KeyOwner, UsageDaily, UsageInbox, UsageState
 
@@ -77,7 +79,7 @@ class Organizations:
     @property
     def direct(self) -> int:
         """On BYOK with a vendor itself, not by way of OpenRouter."""
-        return self.on_byok - self.by_provider.get(ProviderName.OPENROUTER, 0)
+        return self.on_byok - self.by_provider.get(OPENROUTER, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +211,7 @@ def byok_trend(period: Period) -> list[MonthShare]:
         "first": period.start.replace(day=1),
         "last": (period.end - timedelta(days=1)).replace(day=1),
         "now": period.moments[1],
-        "own": list(ProviderName.values),
+        "own": list(REGISTRY),
     }
     return [MonthShare(*row) for row in _rows(_TREND, values)]
 
@@ -235,7 +237,7 @@ FROM waited
 
 def time_to_first_configuration(period: Period) -> FirstConfiguration:
     start, end = period.moments
-    [row] = _rows(_TIME_TO_FIRST, {"own": list(ProviderName.values), "start": start, "end": end})
+    [row] = _rows(_TIME_TO_FIRST, {"own": list(REGISTRY), "start": start, "end": end})
     return FirstConfiguration(*row)
 
 
@@ -259,7 +261,7 @@ SELECT count(*), avg(before)::float, avg(after)::float FROM counted
 
 def requests_before_and_after(period: Period) -> BeforeAfter:
     """Only organisations that were there for all the days before, and whose days after ended in the period."""
-    values = {"own": list(ProviderName.values), "window": WINDOW, "start": period.start, "end": period.end}
+    values = {"own": list(REGISTRY), "window": WINDOW, "start": period.start, "end": period.end}
     [row] = _rows(_BEFORE_AFTER, values)
     return BeforeAfter(*row)
 

@@ -11,9 +11,8 @@ from enum import StrEnum
 from byok import adoption_sums as sums
 from byok.adoption import WINDOW, Adoption
 from byok.adoption_measured import Measured, Speed
-from byok.models import CredentialStatus, ProviderName
+from byok.models import CredentialStatus, provider_choices
 
-_PROVIDERS: Mapping[str, str] = {str(value): str(label) for value, label in ProviderName.choices}
 _STATUSES: Mapping[str, str] = {str(value): str(label) for value, label in CredentialStatus.choices}
 
 NO_DATA = "no data yet"
@@ -401,7 +400,7 @@ def _share_line(label: str, part: int, whole: int) -> Line:
 
 
 def _provider(name: str) -> str:
-    return _PROVIDERS.get(name, name)
+    return dict(provider_choices()).get(name, name)
 
 
 def _last_month(found: Adoption) -> date:

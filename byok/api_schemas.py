@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from ninja import Field, Schema
-from pydantic import AfterValidator, ConfigDict
+from pydantic import AfterValidator, ConfigDict, WithJsonSchema
 
-ProviderChoice = Literal["openrouter", "openai", "anthropic", "platform_default"]
+from byok.models import PLATFORM_DEFAULT
+from byok.providers import REGISTRY
+
+
+def _one_of(*names: str) -> Any:
+    """A text that is one of these; the documentation lists them."""
+
+    def check(text: str) -> str:
+        if text not in names:
+            raise ValueError(f"Use one of {', '.join(name or 'an empty text' for name in names)}.")
+        return text
+
+    return Annotated[str, AfterValidator(check), WithJsonSchema({"type": "string", "enum": list(names)})]
+
+
+_WITH_EMBEDDINGS = [entry.id for entry in REGISTRY.values() if entry.offers_embeddings]
 
 
 def _one_line(text: str) -> str:
@@ -116,9 +131,9 @@ class ConfigIn(Schema):
     """
 
     model_config = ConfigDict(extra="forbid")
-    provider: ProviderChoice | None = None
+    provider: _one_of(*REGISTRY, PLATFORM_DEFAULT) | None = None  # type: ignore[valid-type]
     models: ModelsIn = ModelsIn()
-    embedding_provider: Literal["openrouter", "openai", "platform_default", ""] | None = None
+    embedding_provider: _one_of(*_WITH_EMBEDDINGS, PLATFORM_DEFAULT, "") | None = None  # type: ignore[valid-type]
     operation_models: dict[str, ModelName] | None = None
     further_models: dict[str, list[ModelName]] | None = None
     api_key: ApiKey | None = Field(default=None, repr=False)
@@ -137,7 +152,7 @@ class KeyTestIn(Schema):
     """
 
     model_config = ConfigDict(extra="forbid")
-    provider: Literal["openrouter", "openai", "anthropic"]
+    provider: _one_of(*REGISTRY)  # type: ignore[valid-type]
     api_key: ApiKey | None = Field(default=None, repr=False)
     models: ModelsIn = ModelsIn()
     probe: bool = False

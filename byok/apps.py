@@ -16,11 +16,13 @@ class ByokConfig(AppConfig):
         from byok.encryption import check_key_ring
         from byok.known_configs import listen_to_own_saves
         from byok.providers import REGISTRY
+        from leadagent.logs import know_key_prefixes
         from usage.alerting.sealing import register
         from usage.analytics.contributions import find_cheaper_models_with
 
         listen_to_own_saves()
         check_key_ring()
+        know_key_prefixes(prefix for entry in REGISTRY.values() for prefix in entry.key_prefixes)
         post_migrate.connect(load_after_migrate, sender=self)
         register(KeyRingSealer())
         find_cheaper_models_with(find_cheaper_models)

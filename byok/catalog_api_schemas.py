@@ -9,7 +9,8 @@ from ninja import Field, Schema
 from pydantic import WithJsonSchema
 
 from byok.catalog.search import MAX_LIMIT, MODALITIES, TIERS, Sort
-from byok.models import Capability, ModelKind, ProviderName
+from byok.models import Capability, ModelKind
+from byok.providers import REGISTRY
 from leadagent.tenants.api_decimals import ExactDecimal
 
 
@@ -26,7 +27,7 @@ class ModelsQuery(Schema):
     """What narrows and orders the list. Read and checked by `byok.catalog.search.read_filter`."""
 
     q: Annotated[str, Field(description="Words that id, name or maker hold, all of them")] = ""
-    provider: _choice(ProviderName.values, "Where the model is called") = ""  # type: ignore[valid-type]
+    provider: _choice(REGISTRY, "Where the model is called") = ""  # type: ignore[valid-type]
     vendor: Annotated[str, Field(description="Who made it, such as anthropic or meta-llama")] = ""
     tier: _choice(TIERS, "By price; fast is known to answer quickly") = ""  # type: ignore[valid-type]
     kind: _choice(ModelKind.values, "What it is for") = ""  # type: ignore[valid-type]

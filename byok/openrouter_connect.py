@@ -21,11 +21,10 @@ from django.conf import settings
 
 from byok.config import InvalidConfig, check_api_key
 from byok.errors import AIError, classify_status, error_object
-from byok.models import ProviderName
 from byok.providers import REGISTRY
 from byok.wire import shared_pool
 
-OPENROUTER = ProviderName.OPENROUTER.value
+OPENROUTER = "openrouter"
 CHALLENGE_METHOD = "S256"
 # An answer is a few hundred bytes, and comes within a second.
 MAX_ANSWER = 16 * 1024

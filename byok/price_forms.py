@@ -10,7 +10,7 @@ from django import forms
 from django.utils import timezone
 
 from byok.misplaced_keys import RefusesMisplacedKeys
-from byok.models import PriceColumns, ProviderName
+from byok.models import PriceColumns, provider_choices
 from byok.negotiated_prices import MAX_DECIMALS
 
 
@@ -36,7 +36,7 @@ def _price_field(label: str, *, required: bool = False, hint: str = "") -> forms
 class NegotiatedPriceForm(RefusesMisplacedKeys):
     """One model's agreed prices. What they may be is settled in `byok.negotiated_prices`."""
 
-    provider = forms.ChoiceField(choices=ProviderName.choices, label="Provider")
+    provider = forms.ChoiceField(choices=provider_choices, label="Provider")
     model = forms.CharField(
         max_length=200,
         label="Model",

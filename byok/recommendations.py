@@ -9,6 +9,7 @@ from datetime import date
 from byok.config import CHAT_OPERATIONS
 from byok.models import Capability, CatalogModel, ModelKind, Tier
 from byok.offered_models import ModelOption
+from byok.providers import REGISTRY
 
 OPERATION_LABELS = {
     "research": "Research",
@@ -45,6 +46,17 @@ _CANDIDATES: dict[str, dict[str, Candidates]] = {
     },
 }
 
+
+def _candidates(provider: str) -> dict[str, Candidates]:
+    """By operation; of a provider that is not looked at above, the models that its own file begins with."""
+    if provider in _CANDIDATES or provider not in REGISTRY:
+        return _CANDIDATES.get(provider, {})
+    entry = REGISTRY[provider]
+    named: dict[str, Candidates] = dict.fromkeys(CHAT_OPERATIONS, entry.chat_models)
+    named["embedding"] = tuple((model, _EMBEDDING) for model in entry.embedding_models)
+    return {operation: candidates for operation, candidates in named.items() if candidates}
+
+
 # What an operation cannot do without.
 _NEEDS = {
     "research": Capability.TOOLS,
@@ -71,7 +83,7 @@ def recommended_models(provider: str) -> list[Recommendation]:
     A model that is retired, or whose last day is known, is passed over for the next one; where
     none of ours is left, the catalog's own best fit is taken, with the reason in its facts.
     """
-    if provider not in _CANDIDATES:
+    if provider not in REGISTRY:
         return []
     return recommended_among(provider, CatalogModel.objects.filter(route=provider, organization=None))
 
@@ -81,13 +93,13 @@ def recommended_among(provider: str, models: Iterable[CatalogModel]) -> list[Rec
     offered = [
         row for row in models if row.retired_on is None and row.vanished_at is None and row.kind != ModelKind.OTHER
     ]
-    found = (_pick(operation, candidates, offered) for operation, candidates in _CANDIDATES.get(provider, {}).items())
+    found = (_pick(operation, candidates, offered) for operation, candidates in _candidates(provider).items())
     return [recommendation for recommendation in found if recommendation is not None]
 
 
 def candidates_of(provider: str) -> set[str]:
     """Every model that we would take for some operation, the second choices too. Nothing is looked up."""
-    return {name for candidates in _CANDIDATES.get(provider, {}).values() for name, _ in candidates}
+    return {name for candidates in _candidates(provider).values() for name, _ in candidates}
 
 
 def _pick(operation: str, candidates: Candidates, offered: list[CatalogModel]) -> Recommendation | None:
@@ -120,12 +132,12 @@ def _option(row: CatalogModel, reason: str) -> ModelOption:
 
 def recommended_ids() -> dict[str, frozenset[str]]:
     """By provider, every model that we would take for some operation. Nothing is looked up."""
-    return {provider: frozenset(first for (first, _), *_ in table.values()) for provider, table in _CANDIDATES.items()}
+    return {provider: frozenset(first for (first, _), *_ in _candidates(provider).values()) for provider in REGISTRY}
 
 
 def reasons_for(provider: str, model: str) -> list[tuple[str, str]]:
     """For which operations we would take this model first, in words, and why; empty for the others."""
-    firsts = {operation: candidates[0] for operation, candidates in _CANDIDATES.get(provider, {}).items()}
+    firsts = {operation: candidates[0] for operation, candidates in _candidates(provider).items()}
     return [(OPERATION_LABELS[operation], reason) for operation, (name, reason) in firsts.items() if name == model]
 
 

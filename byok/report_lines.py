@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from byok.embedding_providers import embedding_providers
 from byok.errors import AIError
 from byok.probing import Probed
 from byok.providers import Provider
@@ -243,7 +244,7 @@ def no_embeddings(entry: Provider, model: str) -> ReportLine:
         _KINDS["embedding_model"],
         LineState.FAILED,
         f"{entry.label} offers no embeddings.",
-        "Choose OpenRouter or OpenAI for embeddings.",
+        f"Choose {embedding_providers()} for embeddings.",
         code="model_not_found",
         model=model,
     )

@@ -13,6 +13,7 @@ from psycopg_pool import PoolTimeout
 from byok.config import EffectiveConfig, ModelKind, in_force
 from byok.config_values import compares_with
 from byok.credentials import KnownCredential
+from byok.embedding_providers import embedding_providers
 from byok.encryption import decrypt_api_key
 from byok.errors import AIError
 from byok.fallback import Allowed, Fallback, No, OnPlatform, bare_model_name, decide
@@ -201,7 +202,7 @@ def get_embedding_config(organization: Organization) -> TenantModel:
 def _no_embeddings(label: str) -> str:
     return (
         f"{label} offers no embeddings, and the knowledge base needs them. "
-        "Choose OpenRouter or OpenAI for embeddings in the AI settings and save a key for it."
+        f"Choose {embedding_providers()} for embeddings in the AI settings and save a key for it."
     )
 
 

@@ -21,8 +21,8 @@ from byok.models import (
     CredentialStatus,
     KeyUseDay,
     ProviderCredential,
-    ProviderName,
     SupersededKey,
+    provider_choices,
 )
 from byok.reports import ConnectionReport, LineState
 from leadagent.tenants.models import Organization
@@ -41,7 +41,6 @@ from leadagent.tenants.support_page import (
     row,
 )
 
-_LABELS = {PLATFORM_DEFAULT: "Platform default", "": "none", **dict(ProviderName.choices)}
 _STATUS_LABELS = dict(CredentialStatus.choices)
 _STATUS_TONES = {
     CredentialStatus.OK: "good",
@@ -56,7 +55,8 @@ NO_KEY = "no_key"
 
 def _label(provider: str) -> str:
     """A provider's name; its id where it was taken out since."""
-    return str(_LABELS.get(provider, provider))
+    labels = {PLATFORM_DEFAULT: "Platform default", "": "none", **dict(provider_choices())}
+    return labels.get(provider, provider)
 
 
 class ProviderFilter(SimpleListFilter):
@@ -64,7 +64,7 @@ class ProviderFilter(SimpleListFilter):
     parameter_name = "ai_provider"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("own", "Any own key"), (PLATFORM_DEFAULT, "Platform default"), *ProviderName.choices]
+        return [("own", "Any own key"), (PLATFORM_DEFAULT, "Platform default"), *provider_choices()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() == "own":

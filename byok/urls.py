@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from byok.models import ProviderName
+from byok.providers import REGISTRY
 from byok.views import catalog, catalog_model, catalog_select, connect, keys, models, prices, settings, wizard
 
 app_name = "byok"
@@ -9,7 +9,7 @@ app_name = "byok"
 class ProviderConverter:
     """One of the providers; every other word leaves the address to other pages."""
 
-    regex = "|".join(ProviderName.values)
+    regex = "|".join(REGISTRY)
 
     def to_python(self, value: str) -> str:
         return value

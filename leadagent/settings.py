@@ -99,6 +99,12 @@ PROVIDER_URLS = {
     "openai": env.str("PROVIDER_OPENAI_URL", default="https://api.openai.com/v1").rstrip("/"),
     "anthropic": env.str("PROVIDER_ANTHROPIC_URL", default="https://api.anthropic.com").rstrip("/"),
 }
+# The address of a further provider stands in its own file; PROVIDER_<ITS ID>_URL moves it in the same way.
+PROVIDER_URLS |= {
+    found[1].lower(): value.rstrip("/")
+    for name, value in os.environ.items()
+    if value and (found := re.fullmatch(r"PROVIDER_([A-Z][A-Z0-9]*)_URL", name))
+}
 for _provider, _url in PROVIDER_URLS.items():
     _parts = urlsplit(_url)
     if _parts.scheme != "https" and _parts.hostname not in {

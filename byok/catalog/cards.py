@@ -12,7 +12,8 @@ from byok.catalog.badges import Badge, badges_of, best_for
 from byok.catalog.paging import with_marks
 from byok.catalog.selecting import PER_OPERATION, Choosing, Purpose
 from byok.catalog.vendors import vendor_label
-from byok.models import Capability, CatalogModel, ProviderName
+from byok.current_setup import provider_label
+from byok.models import Capability, CatalogModel
 from leadagent.tenants.models import Organization
 
 _SHORT = 170
@@ -39,7 +40,7 @@ class ModelCard:
 
     @property
     def provider_label(self) -> str:
-        return ProviderName(self.model.route).label
+        return provider_label(self.model.route)
 
     @property
     def capability_labels(self) -> list[str]:

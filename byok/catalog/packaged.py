@@ -9,15 +9,17 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from byok.catalog.listing import ListedModel
+from byok.catalog.named import named_models
 from byok.models.prices import as_stored
 from byok.pricing import price_version
+from byok.providers import REGISTRY
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelPrice, TieredPrices
@@ -44,12 +46,17 @@ class Packaged:
 
 
 def read_packaged(*, at: datetime | None = None) -> Packaged:
-    """Read the file and price its models as of `at` (now by default). Takes about a tenth of a second."""
+    """Read the file and price its models as of `at` (now by default). Takes about a tenth of a second.
+
+    Providers that the file knows nothing of bring the few models that their own files name.
+    """
     raw = FILE.read_bytes()
     content = json.loads(raw)
     checked = date.fromisoformat(content["about"]["checked"])
     now = at or datetime.now(UTC)
     models = [_listed(model, checked, now) for model in content["models"]]
+    named = named_models(known={model.route for model in models}, checked=checked)
+    models += [_with_prices(model, now) for model in named]
     prices = "\n".join(f"{model.route} {model.model_id} {sorted(model.prices.items())}" for model in models)
     return Packaged(models, hashlib.sha256(raw + prices.encode()).hexdigest())
 
@@ -76,6 +83,11 @@ def _listed(model: Mapping[str, Any], checked: date, at: datetime) -> ListedMode
         source=SOURCE,
         checked_on=checked,
     )
+
+
+def _with_prices(model: ListedModel, at: datetime) -> ListedModel:
+    prices = list_prices(REGISTRY[model.route].price_source, model.model_id, kind=model.kind, at=at)
+    return replace(model, prices=prices, price_source=price_version() if prices else "")
 
 
 def list_prices(route: str, model_id: str, *, kind: str, at: datetime) -> dict[str, Decimal]:

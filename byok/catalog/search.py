@@ -19,8 +19,9 @@ from django.http import QueryDict
 
 from byok.catalog.vendors import vendor_label
 from byok.config_values import is_key_shaped
-from byok.models import Capability, CatalogModel, ModelKind, ProviderName, Tier
+from byok.models import Capability, CatalogModel, ModelKind, Tier
 from byok.models.catalog import CatalogModelQuerySet
+from byok.providers import REGISTRY
 from leadagent.tenants.models import Organization
 
 MAX_LIMIT = 200
@@ -116,7 +117,7 @@ class CatalogFilter:
             ("q", f"“{self.q}”", ""),
             ("tier", TIERS.get(self.tier, ""), ""),
             ("vendor", f"by {vendor_label(self.vendor)}", ""),
-            ("provider", f"at {ProviderName(self.provider).label}" if self.provider else "", ""),
+            ("provider", f"at {REGISTRY[self.provider].label}" if self.provider else "", ""),
             ("kind", ModelKind(self.kind).label if self.kind else "", ""),
             ("modality", MODALITIES.get(self.modality, ""), ""),
             *(
@@ -158,7 +159,7 @@ def read_filter(params: QueryDict, *, limit: int = PAGE) -> Asked:
         "q": _words,
         "tier": _one_of(TIERS),
         "vendor": _name,
-        "provider": _one_of(ProviderName.values),
+        "provider": _one_of(REGISTRY),
         "kind": _one_of(ModelKind.values),
         "modality": _one_of(MODALITIES),
         "min_context": _token_count,

@@ -2,7 +2,7 @@
 
 from byok.models.catalog import Capability, CatalogModel, ModelKind, Tier
 from byok.models.catalog_sync import CatalogChange, CatalogDigest, CatalogSync, ChangeKind, SyncOutcome
-from byok.models.choices import PLATFORM_DEFAULT, CredentialStatus, FallbackConsent, ProviderName, new_id
+from byok.models.choices import PLATFORM_DEFAULT, CredentialStatus, FallbackConsent, new_id, provider_choices
 from byok.models.config import AIConfig, Announcement
 from byok.models.credential import (
     RECHECK_EVERY,
@@ -36,11 +36,11 @@ __all__ = [
     "ModelKind",
     "PriceColumns",
     "ProviderCredential",
-    "ProviderName",
     "SealingSecret",
     "SupersededKey",
     "SyncOutcome",
     "Tier",
     "new_id",
+    "provider_choices",
     "superseded_binding",
 ]

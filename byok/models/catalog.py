@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from byok.models.choices import ProviderName
+from byok.models.choices import provider_choices
 from byok.models.prices import PriceColumns
 from leadagent.tenants.models import Organization
 
@@ -51,7 +51,7 @@ class CatalogModel(PriceColumns):
     organization = models.ForeignKey(
         Organization, on_delete=models.CASCADE, null=True, blank=True, related_name="own_models"
     )
-    route = models.CharField("provider", max_length=20, choices=ProviderName.choices)
+    route = models.CharField("provider", max_length=20, choices=provider_choices)
     # As that provider's API takes it.
     model_id = models.CharField(max_length=200)
     # Who made it: openai, anthropic, google, meta-llama, …

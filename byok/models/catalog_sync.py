@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from byok.models.choices import ProviderName
+from byok.models.choices import provider_choices
 from leadagent.tenants.models import Organization
 
 
@@ -56,7 +56,7 @@ class CatalogChange(models.Model):
     sync = models.ForeignKey(CatalogSync, on_delete=models.CASCADE, related_name="changes")
     kind = models.CharField(max_length=10, choices=ChangeKind.choices)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
-    route = models.CharField("provider", max_length=20, choices=ProviderName.choices)
+    route = models.CharField("provider", max_length=20, choices=provider_choices)
     model_id = models.CharField(max_length=200)
     # Of what changed: prices as decimal strings by column name, retired_on as a date, successor.
     before: models.JSONField[dict[str, str | None]] = models.JSONField(default=dict, blank=True)

@@ -7,19 +7,25 @@ import uuid
 import uuid6
 from django.db import models
 
+from byok.providers import REGISTRY
+
 
 def new_id() -> uuid.UUID:
     """A time-ordered id (UUIDv7), known before the row is written: sealing binds to it."""
     return uuid.UUID(int=uuid6.uuid7().int)
 
 
-class ProviderName(models.TextChoices):
-    OPENROUTER = "openrouter", "OpenRouter"
-    OPENAI = "openai", "OpenAI"
-    ANTHROPIC = "anthropic", "Anthropic"
-
-
 PLATFORM_DEFAULT = "platform_default"
+
+
+def provider_choices() -> list[tuple[str, str]]:
+    """The providers that are offered, as choices. A function, so that another provider is no migration."""
+    return [(entry.id, entry.label) for entry in REGISTRY.values()]
+
+
+def payer_choices() -> list[tuple[str, str]]:
+    """The same with the platform's own AI."""
+    return [(PLATFORM_DEFAULT, "Platform default"), *provider_choices()]
 
 
 class CredentialStatus(models.TextChoices):

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 
-from byok.models.choices import PLATFORM_DEFAULT, ProviderName
+from byok.models.choices import PLATFORM_DEFAULT, payer_choices
 from leadagent.tenants.models import Organization
 
 
@@ -17,14 +17,14 @@ class AIConfig(models.Model):
     organization = models.OneToOneField(Organization, on_delete=models.CASCADE, related_name="ai_config")
     provider = models.CharField(
         max_length=20,
-        choices=[(PLATFORM_DEFAULT, "Platform default"), *ProviderName.choices],
+        choices=payer_choices,
         default=PLATFORM_DEFAULT,
     )
     chat_model = models.CharField(max_length=200, blank=True)
     # Empty: the organisation has no provider that offers embeddings.
     embedding_provider = models.CharField(
         max_length=20,
-        choices=[(PLATFORM_DEFAULT, "Platform default"), *ProviderName.choices],
+        choices=payer_choices,
         blank=True,
     )
     embedding_model = models.CharField(max_length=200, blank=True)

@@ -9,7 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from byok.encryption import KeyBinding, mask_api_key
-from byok.models.choices import CredentialStatus, ProviderName, new_id
+from byok.models.choices import CredentialStatus, new_id, provider_choices
 from leadagent.tenants.models import Organization
 
 # How long a replaced key can be brought back.
@@ -48,7 +48,7 @@ class ProviderCredential(SealedKey):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="credentials")
-    provider = models.CharField(max_length=20, choices=ProviderName.choices)
+    provider = models.CharField(max_length=20, choices=provider_choices)
     # The last capability report (`byok.reports.ConnectionReport.as_json`), or None before the first.
     report: models.JSONField[dict[str, object] | None] = models.JSONField(null=True, blank=True)
     # From the provider, where it tells.
@@ -121,7 +121,7 @@ class KeyUseDay(models.Model):
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="key_use_days")
     # A plain value: the trace outlives the key.
     credential_id = models.UUIDField()
-    provider = models.CharField(max_length=20, choices=ProviderName.choices)
+    provider = models.CharField(max_length=20, choices=provider_choices)
     day = models.DateField()
     calls = models.PositiveIntegerField()
     # operation -> calls

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from byok.models.choices import ProviderName
+from byok.models.choices import provider_choices
 from leadagent.tenants.models import Organization
 
 # US dollars per million tokens. OpenRouter tells prices per token with up to 13 decimals.
@@ -61,7 +61,7 @@ class DatedPrice(PriceColumns):
     organization = models.ForeignKey(
         Organization, on_delete=models.CASCADE, null=True, blank=True, related_name="negotiated_prices"
     )
-    route = models.CharField("provider", max_length=20, choices=ProviderName.choices)
+    route = models.CharField("provider", max_length=20, choices=provider_choices)
     model_id = models.CharField(max_length=200)
     effective_from = models.DateTimeField()
     # Half-open: at this moment the price is over.

@@ -1,12 +1,10 @@
-"""The registry of providers: the one place that lists them."""
+"""The registry of providers: whatever file here holds a `PROVIDER` is in it."""
 
-from byok.providers.anthropic import PROVIDER as ANTHROPIC
 from byok.providers.base import Provider, UsageShape, WrongKey
-from byok.providers.openai import PROVIDER as OPENAI
-from byok.providers.openrouter import PROVIDER as OPENROUTER
+from byok.providers.finding import find_providers
 from byok.providers.served import BATCH, STANDARD, Served
 
 # In the order in which pages offer them.
-REGISTRY: dict[str, Provider] = {provider.id: provider for provider in (OPENROUTER, OPENAI, ANTHROPIC)}
+REGISTRY: dict[str, Provider] = find_providers(__name__, __path__)
 
 __all__ = ["BATCH", "REGISTRY", "STANDARD", "Provider", "Served", "UsageShape", "WrongKey"]

@@ -26,6 +26,9 @@ _US_ONLY = Decimal("1.1")
 class Anthropic(Provider):
     id = "anthropic"
     label = "Anthropic"
+    address = "https://api.anthropic.com"
+    about = "Claude models, billed to your own Anthropic account. The knowledge base needs another provider."
+    place = 30
     key_page = "console.anthropic.com/settings/keys"
     key_example = "sk-ant-api03-…"
     key_prefixes = ("sk-ant-api03-", "sk-ant-")

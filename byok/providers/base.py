@@ -1,8 +1,8 @@
 """What a provider is: facts, a way to build its SDK's clients, and how to read its refusals.
 
-A provider is one file with one `Provider` and one row in the registry. SDKs are
-imported inside the methods that need them: they cost seconds, and a web process that
-only shows pages should not pay for them.
+A provider is one file with one `Provider` in it, which the registry finds by itself
+(docs/adding-a-provider.md). SDKs are imported inside the methods that need them: they
+cost seconds, and a web process that only shows pages should not pay for them.
 """
 
 from __future__ import annotations
@@ -76,11 +76,18 @@ class Provider(ABC):
 
     id: ClassVar[str]
     label: ClassVar[str]
+    # Its real address, without a slash at the end; PROVIDER_<ID>_URL in the environment moves it.
+    address: ClassVar[str]
+    # What it is chosen for, in one sentence.
+    about: ClassVar[str]
+    # Where pages offer it: the smallest first, then by label.
+    place: ClassVar[int] = 100
     key_page: ClassVar[str]
     key_example: ClassVar[str]
     # What a key begins with, longest first; the longest match is shown on pages.
     key_prefixes: ClassVar[tuple[str, ...]]
     offers_embeddings: ClassVar[bool]
+    # Models to begin with, the best first, each with its reason (a part of a sentence). All of them take tools.
     chat_models: ClassVar[tuple[tuple[str, str], ...]]
     embedding_models: ClassVar[tuple[str, ...]]
     # Modest where the service behind is not known: several take 96 or 100 texts at most.
@@ -164,7 +171,7 @@ class Provider(ABC):
 
     @property
     def base_url(self) -> str:
-        return str(settings.PROVIDER_URLS[self.id])
+        return str(settings.PROVIDER_URLS.get(self.id) or self.address)
 
     def attribution_headers(self, *, site_url: str, site_name: str) -> dict[str, str]:
         """Headers that name our application to the provider, where it has such a thing."""

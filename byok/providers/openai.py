@@ -11,6 +11,9 @@ from byok.providers.openai_wire import OpenAIWireProvider
 class OpenAI(OpenAIWireProvider):
     id = "openai"
     label = "OpenAI"
+    address = "https://api.openai.com/v1"
+    about = "GPT models and embeddings, billed to your own OpenAI account."
+    place = 20
     key_page = "platform.openai.com/api-keys"
     key_example = "sk-proj-…"
     key_prefixes = ("sk-proj-", "sk-svcacct-", "sk-")

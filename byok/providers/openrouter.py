@@ -30,6 +30,9 @@ _ROUTING_VARIANTS = frozenset({"nitro", "floor", "online", "exacto"})
 class OpenRouter(OpenAIWireProvider):
     id = "openrouter"
     label = "OpenRouter"
+    address = "https://openrouter.ai/api/v1"
+    about = "One key for more than 100 models of OpenAI, Anthropic, Google and others, paid in one place."
+    place = 10
     key_page = "openrouter.ai/keys"
     key_example = "sk-or-v1-…"
     key_prefixes = ("sk-or-v1-",)

@@ -16,7 +16,7 @@ from byok.catalog.selecting import choosing_of
 from byok.catalog.vendors import WELL_KNOWN
 from byok.config import get_ai_config
 from byok.config_values import is_key_shaped
-from byok.models import Capability, ModelKind, ProviderName
+from byok.models import Capability, ModelKind, provider_choices
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
@@ -91,7 +91,7 @@ def _choices(request: HtmxHttpRequest, part: str) -> dict[str, object]:
     return {
         "vendors": vendors_of(request.organization),
         "sorts": SORTS.items(),
-        "providers": ProviderName.choices,
+        "providers": provider_choices(),
         "kinds": ModelKind.choices,
         "modalities": MODALITIES.items(),
         "capabilities": Capability.choices,

@@ -13,6 +13,7 @@ from django.urls import reverse
 from byok.config import EffectiveConfig, byok_allowed, get_ai_config
 from byok.conflict import Conflict
 from byok.current_setup import current_setup_of, provider_label
+from byok.embedding_providers import embedding_providers
 from byok.forms import AIConfigForm
 from byok.models import PLATFORM_DEFAULT
 from byok.offered_models import Kind, ModelOption, count_models, find_models, search_models
@@ -123,6 +124,7 @@ def form_context(
         "providers": [(entry.id, entry.label) for entry in REGISTRY.values()],
         "free_tier": free_tier,
         "provider_notes": _provider_notes(free_tier),
+        "embedding_providers": embedding_providers(),
         "can_connect": form.picked == OPENROUTER,
         **(_models_context(request.organization, form) if form.entry else {}),
         # A key outlives this session: who is here is asked first.

@@ -38,12 +38,6 @@ from usage.spending.quota import free_tier_of
 _CONFLICT = (
     "Somebody else saved the configuration while this page was open. Theirs is kept; answer again to replace it."
 )
-# What each provider is chosen for, in one sentence.
-ABOUT = {
-    "openrouter": "One key for more than 100 models of OpenAI, Anthropic, Google and others, paid in one place.",
-    "openai": "GPT models and embeddings, billed to your own OpenAI account.",
-    "anthropic": "Claude models, billed to your own Anthropic account. The knowledge base needs another provider.",
-}
 
 
 @organization_view(Role.ADMIN)
@@ -76,7 +70,7 @@ def onboarding_ai(request: HtmxHttpRequest) -> HttpResponse:
         "form": form,
         "chosen": form["choice"].value() or "",
         "allowed": allowed,
-        "providers": [(entry, ABOUT[entry.id]) for entry in REGISTRY.values()],
+        "providers": list(REGISTRY.values()),
         "platform": PLATFORM_DEFAULT,
         "free_tier": free_tier,
         "free_words": f"{free_tier.limit} requests a month free",
@@ -112,7 +106,7 @@ def onboarding_key(request: HtmxHttpRequest, provider: str) -> HttpResponseBase:
     context = {
         "form": form,
         "entry": entry,
-        "about": ABOUT[provider],
+        "about": entry.about,
         "credential": credential,
         # One main button: connecting is it, where it can be, until there is a key.
         "connect_first": provider == OPENROUTER and credential is None,
