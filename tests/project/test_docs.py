@@ -22,12 +22,18 @@ def test_the_documents_are_there() -> None:
     names = {str(document.relative_to(ROOT)) for document in DOCUMENTS}
     assert {"README.md", "CHANGELOG.md", "CLAUDE.md", "docs/architecture.md", "docs/operations.md"} <= names
     assert len(relative_links(ROOT / "README.md")) > 10
+    assert len(relative_links(ROOT / "docs/README.md")) > 15
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
 def test_relative_links_lead_somewhere(document: Path) -> None:
     missing = [link for link in relative_links(document) if not (document.parent / link).exists()]
     assert missing == []
+
+
+def test_every_page_is_in_the_list_of_pages() -> None:
+    pages = {str(page.relative_to(ROOT / "docs")) for page in ROOT.glob("docs/**/*.md") if page.parent.name != "adr"}
+    assert pages - set(relative_links(ROOT / "docs/README.md")) == {"README.md"}
 
 
 @pytest.mark.parametrize("adr", sorted(ROOT.glob("docs/adr/*.md")), ids=lambda adr: adr.stem)
