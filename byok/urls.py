@@ -9,9 +9,11 @@ app_name = "byok"
 class ProviderConverter:
     """One of the providers; every other word leaves the address to other pages."""
 
-    regex = "|".join(REGISTRY)
+    regex = "[a-z][a-z0-9]*"
 
     def to_python(self, value: str) -> str:
+        if value not in REGISTRY:
+            raise ValueError
         return value
 
     def to_url(self, value: str) -> str:

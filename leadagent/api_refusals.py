@@ -39,7 +39,8 @@ def document_refusals(schema: Mapping[str, Any]) -> None:
     del named["Refusal"]["$defs"]
     named["ErrorOut"] = ErrorOut.model_json_schema(mode="serialization")
     # What is left out is not there, rather than empty.
-    del named["ErrorOut"]["properties"]["field"]["default"]
+    for name in ("field", "reference"):
+        del named["ErrorOut"]["properties"][name]["default"]
     for methods in schema["paths"].values():
         for call in methods.values():
             if call.get("security"):

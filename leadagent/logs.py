@@ -14,6 +14,8 @@ _KEY_SHAPES = re.compile(
     r"|(?P<bearer>(?i:bearer)\s+)[A-Za-z0-9_\-.=+/]{12,}"
 )
 SCRUBBED = "[key removed]"
+# Where no letter stands before; an escaped line break is none.
+_WORD_ENDS = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))"
 # The same for further providers, whose own files name the prefixes.
 _prefixes: set[str] = set()
 _further_shapes: re.Pattern[str] | None = None
@@ -25,7 +27,7 @@ def know_key_prefixes(prefixes: Iterable[str]) -> None:
     _prefixes.update(prefix for prefix in prefixes if len(prefix) > 2 and not _KEY_SHAPES.match(f"{prefix}{'x' * 40}"))
     # Letters may stand before a prefix that ends in a mark, as above; others are told from words by what precedes them.
     told = [
-        f"{'' if prefix[-1] in '-_' else r'(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))'}{re.escape(prefix)}"
+        f"{'' if prefix[-1] in '-_' else _WORD_ENDS}{re.escape(prefix)}"
         for prefix in sorted(_prefixes, key=len, reverse=True)
     ]
     _further_shapes = re.compile(rf"(?:{'|'.join(told)})[A-Za-z0-9_\-*•.…]{{6,}}") if told else None

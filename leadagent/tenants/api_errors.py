@@ -23,6 +23,7 @@ class ErrorOut(Schema):
     code: Annotated[str, Field(description="For programs: stays the same while the words may change.")]
     message: Annotated[str, Field(description="For people.")]
     field: Annotated[str, Field(description="The one that is to blame; left out where none is.")] = ""
+    reference: Annotated[str, Field(description="The request's id: tell it to support, whose log lines carry it.")] = ""
 
 
 class Refusal(Schema):

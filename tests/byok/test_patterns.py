@@ -130,8 +130,7 @@ def test_what_errors_say_is_done(code: str, expected: tuple[str, Any]) -> None:
     acts: dict[str, Any] = {
         name: lambda what, name=name: told.append((name, what)) for name in ("again", "stop", "give_up")
     }
-    run(block_of("Errors"), names := {})
-    names["answer_or_wait"](ask, **acts)
+    run(block_of("Errors"), {})["answer_or_wait"](ask, **acts)
     ((act, what),) = told
     assert act == expected[0]
     assert what == expected[1] or str(what).startswith(str(expected[1]))
