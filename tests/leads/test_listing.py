@@ -168,6 +168,34 @@ def test_what_begins_no_word_finds_nothing_or_all_without_words(organization: Or
     assert found(organization, q) == expected
 
 
+# Written with accents, then without; German, Polish, Danish, Turkish, Icelandic, Czech, French, Vietnamese, Russian.
+ACCENTS = [
+    ("Müller", "Muller"), ("Łódź", "Lodz"), ("Søren Ærø", "Soren Aero"), ("Işık", "Isik"), ("Þórður", "Thordur"),
+    ("Dvořák", "Dvorak"), ("Œuvre Noël", "Oeuvre Noel"), ("Nguyễn", "Nguyen"), ("Straße", "Strasse"),
+    ("Йордан", "Иордан"), ("Mu\u0308ller", "Müller"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("with_them", "without"), ACCENTS)
+@pytest.mark.parametrize("field", ["name", "company", "message"])
+def test_accents_are_no_difference_in_either_direction(
+    organization: Organization, with_them: str, without: str, field: str
+) -> None:
+    wanted = {LeadFactory(organization=organization, **{field: f"Jo {text}"}).name for text in (with_them, without)}
+    LeadFactory(organization=organization, name="Nobody Else", message="Nothing")
+
+    for asked in (with_them, without, with_them.upper(), without.lower(), without[:4]):
+        assert found(organization, asked) == wanted, asked
+
+
+def test_other_scripts_keep_their_letters(organization: Organization) -> None:
+    LeadFactory(organization=organization, name="서울 (株)ガラス")
+
+    assert found(organization, "서울") == {"서울 (株)ガラス"}
+    assert found(organization, "ガラ") == {"서울 (株)ガラス"}
+    assert found(organization, "カラ") == set(), "another word in Japanese"
+
+
 def test_operators_of_the_search_language_are_words(organization: Organization, jo: Lead) -> None:
     assert found(organization, "jos | nothing") == set()
     assert found(organization, "!nothing") == {"Nobody Else"}
@@ -367,6 +395,7 @@ def test_three_hundred_leads_cost_the_queries_of_three(
         ({"assigned": "me"}, "lead_by_assignee"),
         ({"source": "api"}, "lead_by_source"),
         ({"q": "rareword"}, "lead_search"),
+        ({"q": "rärewörd"}, "lead_search"),
     ],
 )
 def test_the_database_uses_the_index_that_is_there_for_it(

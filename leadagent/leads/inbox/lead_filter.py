@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
@@ -10,10 +11,11 @@ from enum import StrEnum
 from urllib.parse import urlencode
 
 from django.contrib.postgres.search import SearchQuery
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, Value
 from django.utils import timezone
 
 from leadagent.leads.models import Category, Lead, LeadSource, LeadStatus
+from leadagent.leads.models.lead import without_accents
 from leadagent.tenants.models import Organization, User
 
 ME, NOBODY = "me", "nobody"
@@ -113,15 +115,16 @@ def leads_of(organization: Organization, wanted: LeadFilter, *, me: User | None)
 
 
 def prefix_query(text: str) -> SearchQuery | None:
-    """The words of `text`, each of which must begin a word of the lead; None without any.
+    """The words of `text`, each of which must begin a word of the lead, whatever its accents; None without any.
 
     Words end where `Lead.search` ends them: at everything that is neither letter nor digit.
     """
-    words = re.findall(r"[^\W_]+", text)[:_MOST_WORDS]
+    # An accent may come as a character of its own, which would end the word.
+    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFC", text))[:_MOST_WORDS]
     if not words:
         return None
     quoted = " & ".join(f"'{word[:_LONGEST_WORD]}':*" for word in words)
-    return SearchQuery(quoted, config="simple", search_type="raw")
+    return SearchQuery(without_accents(Value(quoted)), config="simple", search_type="raw")
 
 
 ORDERS = {

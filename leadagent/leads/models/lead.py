@@ -43,11 +43,16 @@ class Category(models.TextChoices):
 _SEPARATORS = "@._-+/:;,#&=?~<>"
 
 
+def without_accents(text: str | models.expressions.Combinable) -> models.Func:
+    """The text with plain letters, by a function of the database (migration 0017); a `str` names a column."""
+    return models.Func(text, function="leads_without_accents", output_field=models.TextField())
+
+
 def _words_of(column: str) -> models.Func:
     """The column's text with blanks for everything that separates words."""
     blanks = " " * len(_SEPARATORS)
     return models.Func(
-        column,
+        without_accents(column),
         models.Value(_SEPARATORS),
         models.Value(blanks),
         function="translate",
@@ -83,7 +88,7 @@ class Lead(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     # When somebody or a run last did something about it that people would want to see.
     last_activity_at = models.DateTimeField(default=timezone.now, editable=False)
-    # Its words, for `lead_filter.prefix_query`; the database keeps it.
+    # Its words without their accents, for `lead_filter.prefix_query`; the database keeps it.
     search = models.GeneratedField(
         expression=SearchVector(
             *(_words_of(column) for column in ("name", "email", "company", "message")), config="simple"
