@@ -58,6 +58,11 @@ urlpatterns = [
     path("o/<slug:org>/drafts/<uuid:draft_id>/unschedule/", drafts.unschedule, name="draft_unschedule"),
     path("o/<slug:org>/drafts/<uuid:draft_id>/rewrite/", drafts.rewrite, name="draft_rewrite"),
     path("o/<slug:org>/drafts/<uuid:draft_id>/rewrite/cancel/", drafts.rewrite_cancel, name="draft_rewrite_cancel"),
+    path(
+        "o/<slug:org>/drafts/<uuid:draft_id>/rewrite/fallback/",
+        drafts.rewrite_fallback,
+        name="draft_rewrite_fallback",
+    ),
     path("o/<slug:org>/drafts/<uuid:draft_id>/restore/", drafts.restore, name="draft_restore"),
     path("o/<slug:org>/drafts/<uuid:draft_id>/history/", drafts.history, name="draft_history"),
     path("o/<slug:org>/drafts/<uuid:draft_id>/discard/", drafts.discard, name="draft_discard"),

@@ -202,6 +202,7 @@ ROUTE_KWARGS: dict[str, MakeRow] = {
     "leads:draft_unschedule": _draft,
     "leads:draft_rewrite": _draft,
     "leads:draft_rewrite_cancel": _draft,
+    "leads:draft_rewrite_fallback": _draft,
     "leads:draft_restore": _draft,
     "leads:draft_history": _draft,
     "leads:prompt": _prompt,

@@ -134,7 +134,7 @@ def perform_rewrite(rewrite_id: UUID) -> timedelta | None:
         return None
     try:
         with event_loop.heartbeat(partial(_still_wanted, rewrite), every=HEARTBEAT_SECONDS):
-            granted = StepName.EMAIL_GENERATION in run.platform_grant
+            granted = rewrite.platform_granted or StepName.EMAIL_GENERATION in run.platform_grant
             written, fallback = own_key_first(
                 run.organization, StepName.EMAIL_GENERATION, partial(_write, rewrite), granted=granted
             )
@@ -238,7 +238,8 @@ def _store(rewrite: DraftRewrite, written: _Written, fallback: Fallback | None) 
             platform_reason=on_platform.reason if on_platform else "",
             error_code="",
             error_sentence="",
-            finished_at=now,
+            # Not before its own text was stored: what came of it is told until a later text is there.
+            finished_at=timezone.now(),
         )
 
 

@@ -72,6 +72,8 @@ class DraftRewrite(models.Model):
     kept_aside = models.BooleanField(default=False)
     # Why the platform's AI wrote it in place of the own key, as it follows "because"; empty where it did not.
     platform_reason = models.TextField(blank=True)
+    # A person lets the platform's AI write it, should the own key fail.
+    platform_granted = models.BooleanField(default=False)
     attempts = models.PositiveSmallIntegerField(default=0)
     claimed_at = models.DateTimeField(null=True, blank=True)
     heard_at = models.DateTimeField(null=True, blank=True)

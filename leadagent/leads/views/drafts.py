@@ -19,6 +19,7 @@ from leadagent.leads.emails.outreach import (
     edit_draft,
     restore_revision,
 )
+from leadagent.leads.emails.rewrite_fallback import NothingToGrant, grant_rewrite
 from leadagent.leads.emails.rewriting import RewriteConflict, ask_for_rewrite, cancel_rewrite
 from leadagent.leads.models import DraftRevision, DraftStatus, EmailDraft
 from leadagent.leads.tasks import nudge_email, nudge_rewrite
@@ -117,6 +118,19 @@ def rewrite_cancel(request: HtmxHttpRequest, draft_id: UUID) -> HttpResponse:
     draft = _draft(request, draft_id)
     if cancel_rewrite(draft):
         messages.success(request, "The rewrite is given up. The text is as it was.")
+    return _back(request, draft)
+
+
+@organization_view(Role.MEMBER)
+@require_POST
+def rewrite_fallback(request: HtmxHttpRequest, draft_id: UUID) -> HttpResponse:
+    """Let the platform's AI do a rewrite for which the own key failed, where an admin has left that to people."""
+    draft = _draft(request, draft_id)
+    try:
+        with transaction.atomic():
+            nudge_rewrite(grant_rewrite(draft, by=request.user, request=request).pk)
+    except NothingToGrant as problem:
+        messages.warning(request, str(problem))
     return _back(request, draft)
 
 

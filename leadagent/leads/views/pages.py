@@ -11,6 +11,8 @@ from django.views.decorators.http import require_safe
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.leads.emails.forms import DraftForm
 from leadagent.leads.emails.panel import draft_acts, panel_of
+from leadagent.leads.emails.rewrite_fallback import may_grant
+from leadagent.leads.emails.rewriting import newest_rewrite
 from leadagent.leads.forms import NoteForm
 from leadagent.leads.marking import marked, marked_message
 from leadagent.leads.models import Lead
@@ -66,7 +68,7 @@ def render_detail(
     if not request.htmx:
         # Beside the part that asks again: people's own words do not move with the run.
         context |= notes_context(request, lead, note_form) | assignment_context(request, lead)
-    if "fallback" in context["actions"]:
+    if {"fallback", "rewrite_fallback"} & set(context["actions"]):
         context["free_tier"] = free_tier_of(request.organization.pk)
     return render_page(request, "leads/detail.html", context, partial="state", status=status)
 
@@ -148,6 +150,8 @@ def _actions(request: HtmxHttpRequest, lead: Lead, progress: Progress | None) ->
         actions["start"] = start
     if draft is not None:
         actions["history"] = reverse("leads:draft_history", args=[org, draft.pk])
-        for act in draft_acts(draft, is_rewriting=progress.is_rewriting):
-            actions[act] = reverse(f"leads:draft_{act}", args=[org, draft.pk])
+        acts = draft_acts(draft, is_rewriting=progress.is_rewriting)
+        if may_grant(draft, newest_rewrite(draft)):
+            acts += ("rewrite_fallback",)
+        actions |= {act: reverse(f"leads:draft_{act}", args=[org, draft.pk]) for act in acts}
     return actions
