@@ -40,6 +40,10 @@ pytestmark = [pytest.mark.network_loopback, pytest.mark.django_db(transaction=Tr
 
 BLOCKS = list(blocks(ROOT / "docs/api.md"))
 COMMANDS = [block for block in BLOCKS if block.language == "sh"]
+# The same calls as other pages show them, with an address of their own.
+ELSEWHERE = [
+    block for page in ("models", "usage") for block in blocks(ROOT / f"docs/{page}.md") if block.language == "sh"
+]
 # What the reader fills in: their address, their token.
 GIVEN = "export LEADAGENT="
 MARK = "\x1e"
@@ -112,9 +116,10 @@ def environment(live_server: LiveServer, acme: Organization, monkeypatch: pytest
 def typed(environment: dict[str, str], folder: Path) -> dict[str, str]:
     """What each command printed, by its name; one shell for all, which stops at the first that fails."""
     lines = ["set -eu"]
-    for block in COMMANDS:
+    for block in (*COMMANDS, *ELSEWHERE):
         if not block.text.startswith(GIVEN):
-            lines += [f"printf '\\036{block.name}\\n'", block.text]
+            text = re.sub(r"https://leadagent\.example\.\w+", "$LEADAGENT", block.text)
+            lines += [f"printf '\\036{block.name}\\n'", text]
     ran = subprocess.run(
         ["bash", "-c", "\n".join(lines)],
         cwd=folder,
@@ -133,8 +138,8 @@ def test_the_commands_answer_as_the_page_says(
     environment: dict[str, str], openrouter: FakeProvider, tmp_path: Path
 ) -> None:
     printed = typed(environment, tmp_path)
-    assert len(printed) == len(COMMANDS) - 1 >= 16
-    wrong = []
+    assert len(printed) == len(COMMANDS) + len(ELSEWHERE) - 1 >= 18
+    wrong = [block.name for block in ELSEWHERE if "error" in json.loads(printed[block.name])]
     for command in COMMANDS:
         answer = answer_of(command)
         if command.name not in printed or answer is None:
