@@ -139,7 +139,7 @@ def test_the_commands_answer_as_the_page_says(
 ) -> None:
     printed = typed(environment, tmp_path)
     assert len(printed) == len(COMMANDS) + len(ELSEWHERE) - 1 >= 18
-    wrong = [block.name for block in ELSEWHERE if "error" in json.loads(printed[block.name])]
+    wrong = [f"{each.name}: {printed[each.name]}" for each in ELSEWHERE if "error" in json.loads(printed[each.name])]
     for command in COMMANDS:
         answer = answer_of(command)
         if command.name not in printed or answer is None:
