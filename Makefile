@@ -57,7 +57,8 @@ test: $(STAMP) browser aimock ## Run every test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 chaos: $(STAMP) ## Let servers, workers and providers fail while calls go on, and count what is lost
-	@LEADAGENT_CHAOS=long $(BIN)/python -m pytest tests/chaos
+	@$(BIN)/python -m tests.aimock
+	@LEADAGENT_CHAOS=long $(BIN)/python -m pytest tests/chaos tests/wire/test_chaos.py
 
 fuzz: $(STAMP) ## Try fifty thousand bad inputs on pages, API, files and providers' answers, and count what fails
 	@LEADAGENT_FUZZ=long $(BIN)/python -m pytest tests/fuzz

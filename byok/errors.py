@@ -278,8 +278,12 @@ def translate(exc: BaseException, provider: str) -> AIError | None:
             "RemoteProtocolError",
             "ModelAPIError",
         }:
-            if (cause := link.__cause__) is not None and "Timeout" in type(cause).__name__:
+            cause = link.__cause__
+            if cause is not None and "Timeout" in type(cause).__name__:
                 return AIError("timeout", provider=provider)
+            if _is_unreadable(cause):
+                # pydantic-ai says of an answer that is no JSON what it says of none.
+                return AIError("bad_response", provider=provider, detail=str(cause))
             return AIError("unreachable", provider=provider)
         if name == "UsageLimitExceeded":
             return AIError(
@@ -289,9 +293,8 @@ def translate(exc: BaseException, provider: str) -> AIError | None:
             )
         if name == "ContentFilterError":
             return AIError("content_refused", provider=provider)
-        if isinstance(link, json.JSONDecodeError) or name in {
+        if _is_unreadable(link) or name in {
             "UnexpectedModelBehavior",
-            "APIResponseValidationError",
             "ToolRetryError",
             "IncompleteToolCall",
         }:
@@ -305,6 +308,10 @@ def translate(exc: BaseException, provider: str) -> AIError | None:
                 {},
             )
     return None
+
+
+def _is_unreadable(exc: BaseException | None) -> bool:
+    return isinstance(exc, json.JSONDecodeError) or type(exc).__name__ == "APIResponseValidationError"
 
 
 def _chain(exc: BaseException) -> Iterator[BaseException]:

@@ -217,6 +217,12 @@ def _timed_out_model() -> ModelAPIError:
     return outer
 
 
+def _unreadable_model() -> ModelAPIError:
+    outer = ModelAPIError("gpt", "Failed to decode response as JSON")
+    outer.__cause__ = json.JSONDecodeError("Expecting value", "<html>", 0)
+    return outer
+
+
 @pytest.mark.parametrize(
     ("exc", "code"),
     [
@@ -224,6 +230,7 @@ def _timed_out_model() -> ModelAPIError:
         (ModelHTTPError(401, "gpt", {"message": "no"}), "invalid_key"),
         (ModelAPIError("gpt", "Connection error."), "unreachable"),
         (_timed_out_model(), "timeout"),
+        (_unreadable_model(), "bad_response"),
         (UnexpectedModelBehavior("Invalid response"), "bad_response"),
         (UsageLimitExceeded("The next request would exceed the request_limit of 20"), "budget_exhausted"),
         (TimeoutError(), "timeout"),

@@ -33,8 +33,16 @@ def calls(
     return {"match": dict(when or {}), "response": {"toolCalls": wanted, "id": name, "usage": dict(told)}}
 
 
-def refuses(status: int, message: str, *, kind: str = "", code: str = "", retry_after: int | None = None) -> Fixture:
-    """A refusal of whatever is asked. aimock puts it into each provider's own shape."""
+def refuses(
+    status: int,
+    message: str,
+    *,
+    kind: str = "",
+    code: str = "",
+    retry_after: int | None = None,
+    when: Mapping[str, Any] | None = None,
+) -> Fixture:
+    """A refusal, which aimock puts into each provider's own shape."""
     error = {"message": message, **({"type": kind} if kind else {}), **({"code": code} if code else {})}
     later = {} if retry_after is None else {"retryAfter": retry_after}
-    return {"match": {}, "response": {"error": error, "status": status, **later}}
+    return {"match": dict(when or {}), "response": {"error": error, "status": status, **later}}

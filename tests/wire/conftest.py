@@ -10,8 +10,10 @@ from pytest_django import Settings
 
 from byok import wire
 from byok.config import save_ai_config
+from leadagent.leads.models import Lead
 from leadagent.tenants.models import Organization
 from tests.byok.conftest import nothing_held, organization, own_places, pool_closed_before_the_database_goes, rows
+from tests.leads.factories import LeadFactory
 from tests.usage.one_connection import lead_over_test_connection
 from tests.wire.models import CHAT_MODELS, EMBEDDING_PROVIDERS
 from tests.wire.provider import Aimock, running
@@ -66,6 +68,11 @@ def tenant(mock: Aimock, organization: Organization, monkeypatch: pytest.MonkeyP
         openrouter_site_name="Acme",
     )
     return organization
+
+
+@pytest.fixture
+def lead(tenant: Organization) -> Lead:
+    return LeadFactory(organization=tenant, name="Ann Smith", email="ann@gears.example")
 
 
 @pytest.fixture(autouse=True)

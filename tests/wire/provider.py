@@ -103,13 +103,16 @@ class Aimock:
         return [Call.of(entry) for entry in self._ask("GET", "/__aimock/journal").json() if entry["method"] == "POST"]
 
     def counted(self) -> Counter[int]:
-        """aimock's own counters since it was started: how often it answered with which status, its own pages aside."""
-        pattern = r'aimock_requests_total\{method="\w+",path="([^"]+)",status="(\d+)"\} (\d+)'
+        """aimock's own counters since it was started: how often it answered with which status, its own pages aside.
+
+        Status 0: there was nobody to answer any more.
+        """
+        pattern = r'aimock_requests_total\{method="\w+",path="([^"]+)",status="(\w+)"\} (\d+)'
         found = re.findall(pattern, self._ask("GET", "/metrics").text)
         counted: Counter[int] = Counter()
         for path, status, times in found:
             if not path.startswith(("/__aimock", "/metrics")):
-                counted[int(status)] += int(times)
+                counted[int(status) if status.isdecimal() else 0] += int(times)
         return counted
 
     def _ask(self, method: str, path: str, body: Any = None) -> httpx2.Response:

@@ -1,7 +1,7 @@
 """A lead from research to draft on each wire: every call in aimock's journal is one usage row, and the other way round."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,69 +9,16 @@ import pytest
 from leadagent.leads.knowledge import add_document_to_knowledge_base
 from leadagent.leads.knowledge.indexing import index_document
 from leadagent.leads.models import EmailDraft, Lead, RunStatus, Step, StepName, StepStatus, WorkflowRun
-from leadagent.leads.running.leases import claim_step
-from leadagent.leads.running.steps import perform_step
 from leadagent.leads.running.workflow import start_run
 from leadagent.tenants.models import Organization
-from tests.leads.factories import LeadFactory
-from tests.wire.answers import Fixture, calls, says, usage
 from tests.wire.models import CHAT_MODELS, EMBEDDING_MODELS
 from tests.wire.provider import CHAT_PATHS, Aimock, Call
+from tests.wire.runs import perform_all, whole_workflow
 from usage.models import AIUsage
 
 pytestmark = pytest.mark.django_db
 
 Rows = Callable[[], list[AIUsage]]
-
-
-def whole_workflow(provider: str) -> list[Fixture]:
-    """Answers for a lead: research in three turns with tools, a verdict, an email. The first that fits counts."""
-    typed = called if provider == "openai" else written
-    lookups = [
-        ("crm_search", {"company_or_domain": "gears.example"}),
-        ("query_knowledge_base", {"question": "What do licences cost?"}),
-    ]
-    verdict = {"category": "QUALIFIED", "reason": "They name a number and ask for a price.", "confidence": 0.93}
-    reply = {"subject": "400 licences for Gears Ltd", "body": "Dear Ann,\n\nlet us talk this week."}
-    elsewhere = {"url": "http://169.254.169.254/latest/"}
-    return [
-        typed(reply, name="email-1", told=usage(2100, 310, cost=0.0041), when={"userMessage": "<qualification>"}),
-        typed(verdict, name="verdict-1", told=usage(1700, 90, cost=0.0022), when={"userMessage": "<research_report>"}),
-        says("Gears Ltd makes gears and wants 400 licences.", name="research-3", told=usage(1500, 120, cost=0.0021),
-             when={"userMessage": "<lead_data>", "toolCallId": "call-fetch"}),
-        with_ids(calls([("fetch_url", elsewhere)], name="research-2", told=usage(900, 30, cost=0.0011),
-                       when={"userMessage": "<lead_data>", "hasToolResult": True}), ["call-fetch"]),
-        with_ids(calls(lookups, name="research-1", told=usage(600, 45, cost=0.0008),
-                       when={"userMessage": "<lead_data>"}), ["call-crm", "call-knowledge"]),
-    ]  # fmt: skip
-
-
-def called(answer: Mapping[str, Any], **more: Any) -> Fixture:
-    """A typed answer as the arguments of the tool that pydantic-ai offers for it."""
-    return calls([("final_result", answer)], **more)
-
-
-def written(answer: Mapping[str, Any], **more: Any) -> Fixture:
-    """A typed answer as text, where the model takes a schema for it: pydantic-ai asks Claude models so."""
-    return says(json.dumps(answer), **more)
-
-
-def with_ids(fixture: Fixture, ids: Iterable[str]) -> Fixture:
-    for call, name in zip(fixture["response"]["toolCalls"], ids, strict=True):
-        call["id"] = name
-    return fixture
-
-
-def perform_all(run: WorkflowRun) -> None:
-    """What a worker does until the run wants no more or has to wait."""
-    while claim := claim_step(run.pk):
-        perform_step(claim)
-    run.refresh_from_db()
-
-
-@pytest.fixture
-def lead(tenant: Organization) -> Lead:
-    return LeadFactory(organization=tenant, name="Ann Smith", email="ann@gears.example")
 
 
 def test_every_call_of_a_run_is_in_both_books(tenant: Organization, lead: Lead, mock: Aimock, rows: Rows) -> None:
@@ -154,9 +101,9 @@ def test_tools_and_typed_answers_are_asked_for_as_each_wire_has_it(lead: Lead, m
     offered = {tool["function"]["name"] for tool in first.body["tools"]}
     assert {"crm_search", "fetch_url", "tech_stack_analysis"} <= offered
     # Each turn carries the answers of the tools before, under the ids that were asked with.
-    assert answered(second) == ["call-crm", "call-knowledge"]
-    assert answered(third) == ["call-crm", "call-knowledge", "call-fetch"]
-    for typed, fields in ((verdict, {"category", "reason", "confidence"}), (email, {"subject", "body"})):
+    assert answered(second) == ["crm", "knowledge"]
+    assert answered(third) == ["crm", "knowledge", "fetch"]
+    for typed, fields in ((verdict, {"category", "reason", "confidence", "reasons"}), (email, {"subject", "body"})):
         schema = schema_in(mock.provider, typed)
         assert schema is None or set(schema["properties"]) == fields
     assert {call.body["model"] for call in mock.calls} == {CHAT_MODELS[mock.provider]}
