@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.synced
-# A file stays in one process: its tests share what they have started.
-PYTEST_ARGS ?= -n 2 --dist loadfile
+# A file stays in one process: its tests share what they have started. tests/conftest.py puts the files in order.
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 BENCH_ARGS ?=
 
 # Compiled modules halve every start. Who wants none in the checkout gets them beside it.

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 from pytest_django import DjangoDbBlocker
 
+# Files that take minutes start first: else one of two processes waits for them at the end.
+_LONGEST_FIRST = ("chaos", "bench", "security", "browser", "flows", "wire", "embedded", "fuzz", "look", "sandbox")
 _JOURNEYS = frozenset({"browser", "chaos", "embedded", "flows", "sandbox", "wire"})
 
 
@@ -15,6 +17,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "network_loopback: may use 127.0.0.1; the journeys' directories have it anyway")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     # A Redis of the person's own is reached by TCP; the embedded one by its socket.
@@ -26,6 +29,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.allow_hosts(["127.0.0.1", *([redis_host] if redis_host else [])]))
         elif redis_host:
             item.add_marker(pytest.mark.allow_hosts([redis_host]))
+    places = {directory: place for place, directory in enumerate(_LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.relative_to(here).parts[0], len(places)))
+
+
+@pytest.fixture(autouse=True)
+def usage_goes_with_the_test(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What usage writes beside the request's transaction still ends with the test's, or the next test would find it.
+
+    Where several threads write at once a test needs the real connections and `django_db(transaction=True)`.
+    """
+    names = request.fixturenames
+    marker = request.node.get_closest_marker("django_db")
+    if "transactional_db" in names or "live_server" in names or (marker and marker.kwargs.get("transaction")):
+        return
+    if marker or "db" in names:
+        request.getfixturevalue("db")
+        # Needs the settings, which are not there yet where this file is read.
+        from tests.usage.one_connection import lead_over_test_connection
+
+        lead_over_test_connection(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,6 @@ from tests.byok.fake_provider import MODELS, FakeProvider
 from tests.byok.keys import KEYS, PLATFORM_KEY
 from tests.byok.old_system import NAME, OLD_SECRET
 from tests.factories import OrganizationFactory
-from tests.usage.one_connection import lead_over_test_connection
 from usage.ledger import ingest
 from usage.models import AIUsage
 from usage.recording import durable, held
@@ -59,11 +58,6 @@ def own_places(settings: Settings, tmp_path: Path) -> None:
 @pytest.fixture
 def organization(db: None) -> Organization:
     return OrganizationFactory(name="Acme", slug="acme")
-
-
-@pytest.fixture
-def one_connection(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    lead_over_test_connection(monkeypatch)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from usage.models import AIUsage, UsageInbox
 from usage.recording import recorder
 from usage.spending import quota
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 Rows = Callable[[], list[AIUsage]]
 

@@ -53,7 +53,7 @@ STARTS = ("/admin/", "/admin/adoption/")
 
 
 @pytest.fixture
-def acme(organization: Organization, one_connection: None) -> Membership:
+def acme(organization: Organization) -> Membership:
     """Acme with everything that support can see of an organisation, and all the secrets there are."""
     place = MembershipFactory(organization=organization, user__email="admin@acme.test", role=Role.ADMIN)
     report = ConnectionReport(

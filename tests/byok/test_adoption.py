@@ -217,7 +217,7 @@ def test_the_rollup_of_the_period_only() -> None:
 
 
 @pytest.mark.django_db
-def test_errors_and_accuracy(organization: Organization, one_connection: None) -> None:
+def test_errors_and_accuracy(organization: Organization) -> None:
     def failed(code: str, **fields: Any) -> Any:
         return finished(organization, at=days_ago(1), success=False, error_code=code, http_status=400, **fields)
 
@@ -338,7 +338,7 @@ def test_values_in_words(value: Value, text: str) -> None:
 
 
 @pytest.fixture
-def support(one_connection: None) -> Client:
+def support(db: None) -> Client:
     client = Client()
     client.force_login(UserFactory(email="support@leadagent.test", is_staff=True))
     return client

@@ -145,7 +145,7 @@ def test_no_question_is_asked_twice_and_the_key_travels_in_its_header_only(scrip
 
 
 @WIRES
-def test_listing_leaves_no_usage(db: None, one_connection: None, script: Script, provider: str) -> None:
+def test_listing_leaves_no_usage(db: None, script: Script, provider: str) -> None:
     script(provider)
     asked(provider)
     assert not UsageInbox.objects.exists()
@@ -579,7 +579,7 @@ def test_anthropic_offers_no_embeddings(script: Script) -> None:
 
 # --- The probe ---
 
-PROBED = pytest.mark.usefixtures("one_connection")
+PROBED = pytest.mark.django_db
 Rows = Callable[[], list[AIUsage]]
 
 

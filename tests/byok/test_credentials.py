@@ -15,7 +15,7 @@ from tests.usage.factories import finished
 from tests.usage.one_connection import put_postgresql_away
 from usage.recording.events import CallFinished
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.byok.fake_provider import OPENAI_CHAT, FakeProvider, chat
 from tests.byok.test_metering import Rows
 from tests.factories import OrganizationFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -28,7 +28,7 @@ from tests.byok.fake_provider import CHAT, MODELS, FakeProvider, chat
 from tests.byok.keys import KEYS, PLATFORM_KEY
 from usage.models import AIUsage, FreeTierMonth
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 Rows = Callable[[], list[AIUsage]]
 REFUSED = {"error": {"message": "User not found.", "code": 401}}

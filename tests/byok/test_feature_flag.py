@@ -14,7 +14,7 @@ from tests.byok.fake_provider import CHAT, MODELS, FakeProvider, chat
 from tests.byok.keys import KEYS, PLATFORM_KEY
 from tests.factories import MembershipFactory, OrganizationFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 NOTICE = "Own AI keys are switched off for now."
 

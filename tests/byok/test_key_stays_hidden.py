@@ -20,7 +20,7 @@ from tests.byok.fake_provider import CHAT, STREAM, Body, FakeProvider, chat, cha
 from tests.byok.keys import KEYS
 from usage.models import UsageInbox
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 _DEPTH = 14
 _TOO_WIDE = (types.ModuleType, type, logging.Logger, types.BuiltinFunctionType, weakref.ref, types.CodeType)

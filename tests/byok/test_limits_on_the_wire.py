@@ -20,7 +20,7 @@ from tests.usage.one_connection import put_postgresql_away
 from usage.models import FreeTierMonth, UsageInbox
 from usage.spending.budgets import BudgetChoice, save_budgets, taken_this_month
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 
 def allow(organization: Organization, hard: str) -> None:

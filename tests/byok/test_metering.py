@@ -38,7 +38,7 @@ from tests.byok.keys import KEYS
 from tests.usage.one_connection import lead_over_test_connection, put_postgresql_away
 from usage.models import AIUsage, DeadLetter, UsageInbox
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 Rows = Callable[[], list[AIUsage]]
 WIRES = pytest.mark.parametrize("provider", KEYS)

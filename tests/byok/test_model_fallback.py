@@ -21,7 +21,7 @@ from tests.byok.keys import KEYS
 from tests.byok.pages import client_of, fields, text, url
 from usage.models import AIUsage
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 Rows = Callable[[], list[AIUsage]]
 FIRST, SECOND, THIRD = "openai/gpt-4o-mini", "anthropic/claude-haiku-5.5", "google/gemini-2.5-flash"

@@ -29,7 +29,7 @@ from tests.factories import MembershipFactory, OrganizationFactory
 from tests.usage.factories import finished
 from usage.models import AlertChannel, AlertSecret, AlertSent
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 Mails = list[EmailMultiAlternatives]
 

@@ -23,7 +23,7 @@ from tests.byok.keys import KEYS
 from tests.factories import OrganizationFactory
 from usage.models import UsageInbox
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 LIST = {"data": [{"id": "gpt-4o"}, {"id": "gpt-4o-mini"}, {"id": "text-embedding-3-small"}]}
 REFUSED_ANSWER = httpx2.Response(401, json={"error": {"code": "invalid_api_key", "message": "Incorrect API key"}})

@@ -21,7 +21,7 @@ from tests.byok.fake_provider import FakeProvider, streamed
 from tests.byok.keys import KEYS
 from usage.models import AIUsage
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 ANSWERS = Path(__file__).parent / "answers"
 

@@ -26,7 +26,7 @@ from tests.usage.test_ingest import assert_rollup_equals_events
 from usage.ledger import ingest, reconciling, repair
 from usage.models import AIUsage, UnsettledCall, UsageDaily, UsageInbox
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 # As https://openrouter.ai/docs/api/api-reference/generations/get-generation shows it (November 2026).
 GENERATION: dict[str, Any] = {

@@ -23,7 +23,7 @@ from tests.factories import OrganizationFactory
 from tests.usage.one_connection import put_postgresql_away
 from usage.models import AIUsage, FreeTierMonth, UsageInbox
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 WIRES = pytest.mark.parametrize("provider", KEYS)
 Rows = Callable[[], list[AIUsage]]

@@ -47,7 +47,6 @@ from tests.leads.factories import LeadFactory, run_for
 from tests.project.files import ROOT
 from tests.tenants.audit_rows import chain_now
 from tests.usage.factories import finished, record, started, store
-from tests.usage.one_connection import lead_over_test_connection
 from usage.alerting.alerts import CostAlertChoice, save_cost_alert
 from usage.ledger.partitions import ensure_partitions
 from usage.models import UsageExport, UsageInbox
@@ -120,7 +119,6 @@ def installation(
     """One with something to do for each task. What leaves the database is collected: nudges, questions, log lines."""
     settings.USAGE_SPOOL_DIR = str(tmp_path / "spool")
     settings.EXPORT_DIR = str(tmp_path / "exports")
-    lead_over_test_connection(monkeypatch)
     asked = Asked()
     monkeypatch.setattr("byok.rechecking.test_ai_connection", asked)
     nudged: list[Any] = []

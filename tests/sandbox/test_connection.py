@@ -13,7 +13,6 @@ from byok.reports import ConnectionReport, LineState, ReportLine
 from leadagent.tenants.models import Organization
 from tests.factories import OrganizationFactory
 from tests.sandbox.conftest import PREFIXES, NewKey, Sandbox
-from tests.usage.one_connection import lead_over_test_connection
 from usage.ledger import ingest
 from usage.models import AIUsage
 
@@ -135,8 +134,7 @@ def test_what_openrouter_tells_of_a_key(
 
 
 @pytest.fixture
-def organization(db: None, monkeypatch: pytest.MonkeyPatch) -> Organization:
-    lead_over_test_connection(monkeypatch)
+def organization(db: None) -> Organization:
     return OrganizationFactory()
 
 

@@ -1,6 +1,6 @@
 """The people of tests/tenants, the provider of tests/byok, the browser of tests/look: for tests across the product."""
 
-from tests.byok.conftest import fake, one_connection
+from tests.byok.conftest import fake
 from tests.look.conftest import browser, playwright
 from tests.tenants.conftest import admin, member, organization, outsider, own_cache, signed_in, viewer
 
@@ -9,7 +9,6 @@ __all__ = [
     "browser",
     "fake",
     "member",
-    "one_connection",
     "organization",
     "outsider",
     "own_cache",

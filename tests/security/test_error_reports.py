@@ -122,9 +122,7 @@ def test_a_report_holds_no_key(
     assert not canary.seen_in(report)
 
 
-def test_a_report_from_inside_a_call_holds_none(
-    organization: Organization, canary: Canary, fake: FakeProvider, one_connection: None
-) -> None:
+def test_a_report_from_inside_a_call_holds_none(organization: Organization, canary: Canary, fake: FakeProvider) -> None:
     save_ai_config(organization, provider="openai", chat_model=MODEL, api_key=canary.key("openai"))
     model = get_model_for_tenant(organization, "chat", operation="research")
 

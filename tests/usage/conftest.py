@@ -9,7 +9,6 @@ from pytest_django import Settings
 
 from leadagent.tenants.models import Organization
 from tests.factories import OrganizationFactory
-from tests.usage.one_connection import lead_over_test_connection
 from usage.recording import durable, held
 
 
@@ -39,8 +38,3 @@ def own_places(settings: Settings, tmp_path: Path) -> None:
 @pytest.fixture
 def organization(db: None) -> Organization:
     return OrganizationFactory(name="Acme", slug="acme")
-
-
-@pytest.fixture
-def one_connection(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    lead_over_test_connection(monkeypatch)

@@ -1,7 +1,4 @@
-"""The usage app's own connections, led over the test's: its rows then vanish with the test's transaction.
-
-Where several threads write at once a test needs the real pool and `django_db(transaction=True)`.
-"""
+"""The usage app's own connections, led over the test's (every test has it by tests/conftest.py) or cut."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -16,7 +16,7 @@ from usage.models import AlertSecret, AlertSent
 from usage.spending.budgets import BudgetChoice, budgets_of, save_budgets
 from usage.spending.rate_limit import own_rate_of
 
-pytestmark = pytest.mark.usefixtures("one_connection")
+pytestmark = pytest.mark.django_db
 
 SLACK = "https://hooks.slack.com/services/T0/B0/notarealsecret"
 

@@ -20,7 +20,7 @@ from usage.analytics import (
 )
 from usage.models import AIUsage
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 NOVEMBER = (date(2026, 11, 1), date(2026, 12, 1))
 

@@ -20,7 +20,7 @@ from usage.ledger import ingest
 from usage.models import AIUsage, UsageDaily
 from usage.recording.events import CallFinished
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 START, END = date(2026, 11, 1), date(2026, 12, 1)
 BEFORE = (date(2026, 10, 25), date(2026, 11, 1))

@@ -19,7 +19,7 @@ from usage import tasks
 from usage.ledger import backlog
 from usage.models import DeadLetter, UsageInbox
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 TOKEN = "0123456789abcdef0123456789abcdef"
 
 

@@ -28,7 +28,7 @@ def taken(organization: Organization) -> dict[str, Decimal]:
     return {name: value.normalize() for name, value in budgets.taken_this_month(organization).items()}
 
 
-@pytest.mark.usefixtures("one_connection")
+@pytest.mark.django_db
 class TestOnOneConnection:
     def test_without_a_hard_budget_nothing_is_held(self, organization: Organization) -> None:
         assert budgets.reserve(organization.pk, "research", CENT) is None

@@ -18,7 +18,7 @@ from tests.factories import OrganizationFactory
 from tests.usage.factories import AT, finished, store
 from tests.usage.test_usage_page import client_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

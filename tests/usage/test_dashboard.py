@@ -22,7 +22,7 @@ from usage.models import FreeTierMonth
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection", "noon")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon")]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from tests.usage.factories import finished
 from usage.ledger import ingest
 from usage.models import AIUsage, DeadLetter, UsageInbox
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

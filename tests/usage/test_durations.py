@@ -50,7 +50,6 @@ def test_no_calls_no_percentile() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("one_connection")
 def test_the_drain_counts_what_answered_into_the_same_buckets(organization: Organization) -> None:
     """Every edge and its neighbours, in two drains: PostgreSQL's buckets are Python's, and they add up."""
     values = sorted({near for edge in durations.EDGES for near in (edge - 1, edge, edge + 1)} | {0, 1, 2_000_000})
@@ -67,7 +66,6 @@ def test_the_drain_counts_what_answered_into_the_same_buckets(organization: Orga
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("one_connection")
 def test_a_truth_that_came_late_moves_the_buckets(organization: Organization) -> None:
     given_up = finished(organization, state="unreconciled", success=False, error_code="unreconciled", duration_ms=None)
     store(given_up)
@@ -87,7 +85,6 @@ def test_counts_keep_apart_in_one_number(counts: list[int]) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("one_connection")
 def test_days_and_operations_add_up_exactly(organization: Organization) -> None:
     """Many different buckets at once: nothing is rounded on the way through the database."""
     values = [*durations.EDGES, *durations.EDGES[::3], 20, 20]

@@ -20,7 +20,7 @@ from usage.calls.call_filter import CallFilter, Outcome, calls_of
 from usage.calls.export_copy import COLUMNS, ExportFormat, export_chunks
 from usage.models import AIUsage
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 EVERYTHING = CallFilter()
 

@@ -22,7 +22,7 @@ from usage.calls.call_filter import CallFilter
 from usage.calls.export_copy import ExportFormat, export_chunks
 from usage.models import ExportState, UsageExport
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)

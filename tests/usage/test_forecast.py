@@ -90,7 +90,6 @@ def test_days_needed_hold_the_month_and_four_weeks() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("one_connection")
 @time_machine.travel("2026-11-26 12:00+00:00", tick=False)
 def test_from_events_to_forecast(organization: Organization) -> None:
     at = datetime(2026, 11, 16, 12, tzinfo=UTC)

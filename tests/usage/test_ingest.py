@@ -21,7 +21,7 @@ from usage.ledger import ingest, reconciling
 from usage.models import AIUsage, DeadLetter, UnsettledCall, UsageDaily, UsageInbox
 from usage.tasks import drain_inbox, reconcile
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 # Written apart from the code under test, on purpose.
 SUMS = """

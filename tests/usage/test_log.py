@@ -9,7 +9,7 @@ from tests.factories import OrganizationFactory
 from tests.usage.factories import AT, finished, store
 from usage.calls.log import BadCursor, usage_log
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 
 def test_pages_meet_without_overlap_or_gap(organization: Organization) -> None:

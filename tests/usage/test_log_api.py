@@ -14,7 +14,7 @@ from leadagent.tenants.models import ApiToken, Organization
 from tests.factories import OrganizationFactory
 from tests.usage.factories import AT, finished, store
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 
 def ask(organization: Organization, path: str, query: dict[str, Any] | None = None, scope: str = "usage:read") -> Any:

@@ -14,7 +14,7 @@ from usage.models import FreeTierMonth
 from usage.spending import quota
 
 
-@pytest.mark.usefixtures("one_connection")
+@pytest.mark.django_db
 class TestOnOneConnection:
     def test_the_limit_is_the_limit(self, organization: Organization, settings: Settings) -> None:
         settings.FREE_TIER_REQUESTS = 3

@@ -40,7 +40,7 @@ def damage() -> None:
     )  # fmt: skip
 
 
-@pytest.mark.usefixtures("one_connection")
+@pytest.mark.django_db
 class TestOnOneConnection:
     @pytest.fixture
     def damaged(self) -> list[Organization]:

@@ -15,7 +15,7 @@ from usage.ledger import ingest, retention
 from usage.ledger.partitions import ensure_partitions, existing_months
 from usage.models import AIUsage, DeadLetter, DroppedMonth, UnsettledCall, UsageDaily
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 MONTHS = [date(2033, month, 1) for month in (1, 2, 3, 4, 5)]
 NOW = datetime(2033, 5, 31, 23, 59, tzinfo=UTC)
 

@@ -15,7 +15,7 @@ from tests.usage.factories import finished, store
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 WHERE = "/api/ai-usage/stats"
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection", "noon")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon")]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.factories import MembershipFactory, OrganizationFactory
 from tests.usage.factories import finished, store
 from usage.calls.log import PAGE
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
