@@ -7,41 +7,21 @@ the same in a thread.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 
 import httpx2
 
 from byok import credentials, errors
 from byok.encryption import KeyUnreadable
+from byok.key_sources import KeyMissing, KeySource
 from byok.metering import CallContext, Exchange
 from byok.providers import REGISTRY
 from byok.upper_bound import most_it_may_cost
 from usage.models import KeyOwner
 from usage.recording import recorder
-from usage.recording.events import CallFinished
+from usage.recording.events import CallFinished, CallStarted
 from usage.spending import budgets, limits, quota, rate_limit
-
-
-def _nothing_to_look_at() -> None:
-    """A key that is not in the database cannot change there."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeySource:
-    """Opens the key when it is needed. `open` raises `KeyUnreadable` or `KeyMissing`.
-
-    `look_again` is called before each exchange, where waiting for PostgreSQL is in order;
-    `open` never waits.
-    """
-
-    open: Callable[[], str]
-    look_again: Callable[[], None] = _nothing_to_look_at
-
-
-class KeyMissing(Exception):
-    """No key is stored for this call."""
 
 
 class Gate:
@@ -57,11 +37,9 @@ class Gate:
         """Reserve and note the start; a synthetic refusal where the request may not leave."""
         if refusal := self._refusal_of(url) or self._pace() or self._reserve():
             return refusal
-        if refusal := self._reserve_budget(exchange):
-            if self._reservation is not None:
-                quota.release_free_request(self._reservation)
+        if refusal := self._reserve_budget(exchange) or self._begin(exchange.started):
+            self._give_back()
             return refusal
-        recorder.begin_ai_usage(exchange.started)
         return None
 
     async def admit_async(self, url: httpx2.URL, exchange: Exchange) -> httpx2.Response | None:
@@ -75,18 +53,49 @@ class Gate:
             raise
 
     def _refusal_of(self, url: httpx2.URL) -> httpx2.Response | None:
-        if not is_within(url, httpx2.URL(REGISTRY[self._context.provider].base_url)):
+        if not is_within(url, _address(REGISTRY[self._context.provider].base_url)):
             return self._refuse("wrong_destination")
+        if (refusal := self._refusal_of_key()) is None:
+            return None
+        # What was read a while ago is no reason to refuse: it may have been mended since.
         self._key.look_again()
+        refusal = self._refusal_of_key()
+        if refusal == "key_unreadable":
+            credentials.note_unreadable(self._context.credential)
+        return self._refuse(refusal) if refusal else None
+
+    def _refusal_of_key(self) -> str | None:
         try:
             # Opened here for the verdict only, and again on the wire: the text is not kept in between.
             self._key.open()
         except KeyUnreadable:
-            credentials.note_unreadable(self._context.credential)
-            return self._refuse("key_unreadable")
+            return "key_unreadable"
         except KeyMissing:
-            return self._refuse("config_missing")
+            return "config_missing"
         return None
+
+    def _begin(self, started: CallStarted) -> httpx2.Response | None:
+        """Note the start, if the key is still what its row holds: one exchange with PostgreSQL for both."""
+        expected = self._key.expected()
+        if expected is None:
+            recorder.begin_ai_usage(started)
+            return None
+        found = recorder.begin_if(started, expected)
+        if found is recorder.UNKNOWN or found == expected.value:
+            return None
+        self._key.found(found)
+        if refusal := self._refusal_of_key():
+            if refusal == "key_unreadable":
+                credentials.note_unreadable(self._context.credential)
+            return self._refuse(refusal)
+        recorder.begin_ai_usage(started)
+        return None
+
+    def _give_back(self) -> None:
+        if self._reservation is not None:
+            quota.release_free_request(self._reservation)
+        if self._budget is not None:
+            budgets.settle(self._budget, Decimal(0))
 
     def _reserve(self) -> httpx2.Response | None:
         if self._context.key_owner is not KeyOwner.PLATFORM:
@@ -162,6 +171,11 @@ class Gate:
         if retry_after is not None:
             headers["retry-after"] = str(retry_after)
         return httpx2.Response(403, json=body, headers=headers)
+
+
+@cache
+def _address(base_url: str) -> httpx2.URL:
+    return httpx2.URL(base_url)
 
 
 def is_within(url: httpx2.URL, base: httpx2.URL) -> bool:

@@ -20,7 +20,7 @@ from byok import pricing
 from byok.asking import CONNECT_SECONDS
 from byok.config import get_ai_config
 from byok.errors import AIError, error_from_answer, error_object
-from byok.gate import KeySource
+from byok.key_sources import KeyOfNoRow
 from byok.metering import CallContext
 from byok.providers import REGISTRY, Provider
 from byok.wire import sync_http_client
@@ -65,7 +65,7 @@ def probe_model(organization: Organization, provider: str, api_key: str, model_i
     asked = entry.probe(model_id)
     deadline = time.monotonic() + SECONDS
     failed, status, body = "", 0, bytearray()
-    with sync_http_client(context, KeySource(lambda: api_key)) as client:
+    with sync_http_client(context, KeyOfNoRow(lambda: api_key)) as client:
         try:
             with client.stream(
                 "POST",

@@ -6,28 +6,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import psycopg
 from django.conf import settings
-from psycopg_pool import PoolTimeout
 
 from byok.config import EffectiveConfig, ModelKind, in_force
 from byok.config_values import compares_with
 from byok.credentials import KnownCredential
 from byok.embedding_providers import embedding_providers
-from byok.encryption import decrypt_api_key
 from byok.errors import AIError
 from byok.fallback import Allowed, Fallback, No, OnPlatform, bare_model_name, decide
-from byok.gate import KeyMissing, KeySource
-from byok.heard import forget
+from byok.key_sources import KeySource, StoredKey, platform_key
 from byok.known_configs import known_config
 from byok.metering import CallContext
 from byok.model_fallback import OwnModel
-from byok.models import PLATFORM_DEFAULT, ProviderCredential
+from byok.models import PLATFORM_DEFAULT
 from byok.pricing import FixedPrice, known_pricing
 from byok.providers import REGISTRY, Provider
 from leadagent.tenants.models import Organization
 from usage.models import KeyOwner
-from usage.recording import durable
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
@@ -189,7 +184,7 @@ def get_model_for_tenant(
         operation=operation,
         is_customer_key=not on_platform,
         context=context,
-        _key=_key_source(config, provider, on_platform=on_platform),
+        _key=StoredKey(credential) if credential else platform_key(provider),
         _headers=tuple(headers.items()),
     )
 
@@ -249,50 +244,3 @@ def _require_consent(config: EffectiveConfig, kind: ModelKind, operation: str, f
     if not isinstance(decision, Allowed):
         sentence = decision.sentence if isinstance(decision, No) else error.sentence
         raise AIError(error.code, provider=error.provider, sentence=sentence, detail=error.detail)
-
-
-def _key_source(config: EffectiveConfig, provider: str, *, on_platform: bool) -> KeySource:
-    """Opens the key on demand from its sealed form; the platform's comes from the settings."""
-    if on_platform:
-
-        def platform_key() -> str:
-            if key := settings.PLATFORM_KEYS[provider]:
-                return str(key)
-            raise KeyMissing
-
-        return KeySource(platform_key)
-    stored = _StoredKey(config.credentials[provider])
-    return KeySource(stored.open, stored.look_again)
-
-
-_SEALED = "SELECT sealed_key FROM byok_providercredential WHERE id = %s AND organization_id = %s AND provider = %s"
-
-
-class _StoredKey:
-    """The key in one row, as that row is when a request leaves: a model may be held for a while.
-
-    A key that was removed since is missing, one that was replaced is the new one.
-    """
-
-    def __init__(self, row: ProviderCredential) -> None:
-        self._binding = row.binding
-        self._sealed: str | None = row.sealed_key
-
-    def look_again(self) -> None:
-        """Read the row's sealed key. While PostgreSQL is away calls on own keys go on with what was read before."""
-        mine = (self._binding.credential_id, self._binding.organization_id, self._binding.provider)
-        try:
-            with durable.connection() as connection:
-                found = connection.execute(_SEALED, mine).fetchone()
-        except (psycopg.OperationalError, PoolTimeout):
-            return
-        self._sealed = found[0] if found else None
-        if found is None:
-            # Another row may have taken its place a moment ago: whoever resolves next shall see it.
-            forget(self._binding.organization_id)
-
-    def open(self) -> str:
-        sealed = self._sealed
-        if sealed is None:
-            raise KeyMissing
-        return decrypt_api_key(sealed, binding=self._binding)

@@ -23,7 +23,8 @@ from typing import Generic, NoReturn, TypeVar, cast
 
 import httpx2
 
-from byok.gate import Gate, KeySource
+from byok.gate import Gate
+from byok.key_sources import KeySource
 from byok.metering import CallContext, Exchange
 from byok.providers import REGISTRY
 from usage.recording.events import CallFinished

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from byok.providers import UsageShape
+
+if TYPE_CHECKING:
+    from genai_prices.types import Provider as GenaiProvider
 
 # What an answer may state beside text tokens. Our prices say nothing of them.
 _OTHER_KINDS = ("input_audio_tokens", "output_audio_tokens", "web_searches")
@@ -45,11 +49,8 @@ def read_tokens(shape: UsageShape, answer: Mapping[str, Any]) -> tuple[str | Non
 
     `answer` is the JSON body, or a stream's events folded into the same shape.
     """
-    from genai_prices.data_snapshot import get_snapshot
-
-    source = get_snapshot().find_provider(None, shape.source, None)
     try:
-        model, usage = source.extract_usage(answer, api_flavor=shape.flavor)
+        model, usage = _source(shape.source).extract_usage(answer, api_flavor=shape.flavor)
     except (ValueError, LookupError, TypeError):
         return None
 
@@ -68,6 +69,13 @@ def read_tokens(shape: UsageShape, answer: Mapping[str, Any]) -> tuple[str | Non
         reasoning=count("output_reasoning_tokens"),
         other=sum(count(name) for name in _OTHER_KINDS) + _searches(answer),
     )
+
+
+@cache
+def _source(name: str) -> GenaiProvider:
+    from genai_prices.data_snapshot import get_snapshot
+
+    return get_snapshot().find_provider(None, name, None)
 
 
 def _written_for_long(answer: Mapping[str, Any]) -> int:

@@ -331,7 +331,7 @@ def test_reading_never_opens_a_key(caller: Caller, organization: Organization, m
     def refuse(*_: Any, **__: Any) -> str:
         raise AssertionError("a key was opened to be shown")
 
-    monkeypatch.setattr("byok.resolver.decrypt_api_key", refuse)
+    monkeypatch.setattr("byok.key_sources.decrypt_api_key", refuse)
     monkeypatch.setattr("byok.stored_keys.decrypt_api_key", refuse)
     monkeypatch.setattr("byok.encryption.decrypt_api_key", refuse)
     assert caller.get().json()["masked_key"] == "sk-proj-••••••••••wxyz"

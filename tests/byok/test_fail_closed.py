@@ -19,7 +19,7 @@ from tests.byok.keys import KEYS
 from tests.factories import OrganizationFactory
 from tests.usage.one_connection import put_postgresql_away
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 PLATFORM_KEYS = {provider: f"{KEYS[provider][:12]}PLATFORM0000PLATFORM0000" for provider in KEYS}
 OTHERS_KEYS = {provider: f"{KEYS[provider][:12]}NEIGHBOUR00NEIGHBOUR0000" for provider in KEYS}
@@ -114,7 +114,7 @@ class Place:
         def fail(*_: object, **__: object) -> str:
             raise AssertionError("a stored key was opened")
 
-        self.monkeypatch.setattr("byok.resolver.decrypt_api_key", fail)
+        self.monkeypatch.setattr("byok.key_sources.decrypt_api_key", fail)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Calls and tokens per minute: the operator's limit, an organisation's lower one, and no refusal without a cache."""
 
+import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -12,12 +14,14 @@ from pytest_django import Settings
 from leadagent.cache import count_up
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.factories import OrganizationFactory
+from usage.spending import tallies
 from usage.spending.rate_limit import Rate, RateExceeded, count_request, count_tokens, rate_of, save_own_rate
 
-pytestmark = pytest.mark.usefixtures("one_connection")
+pytestmark = pytest.mark.django_db
 
 REDIS = "leadagent.cache.ToleratedRedisCache"
 NOON = datetime(2026, 11, 20, 12, 0, 20, tzinfo=UTC)
+MINUTE = int(NOON.timestamp()) // 60
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +34,7 @@ def test_without_a_limit_nothing_is_counted(
     organization: Organization, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.AI_RATE_LIMIT_REQUESTS = settings.AI_RATE_LIMIT_TOKENS = 0
-    monkeypatch.setattr("usage.spending.rate_limit.count_up", None)
+    monkeypatch.setattr("usage.spending.tallies.count_up", None)
     count_request(organization.pk)
     count_tokens(organization.pk, 1_000)
 
@@ -62,6 +66,42 @@ def test_tokens_of_ended_calls_count(organization: Organization, settings: Setti
         count_request(organization.pk)
 
 
+def test_far_from_the_limit_the_cache_is_told_afterwards(
+    organization: Organization, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, int]] = []
+
+    def counting(amounts: dict[str, int], *, timeout: int) -> dict[str, int] | None:
+        asked.append(amounts)
+        return count_up(amounts, timeout=timeout)
+
+    monkeypatch.setattr("usage.spending.tallies.count_up", counting)
+    monkeypatch.setattr(tallies, "_pass_on_soon", lambda: None)
+    settings.AI_RATE_LIMIT_REQUESTS = 1_000
+    for _ in range(500):
+        count_request(organization.pk)
+    assert len(asked) == 1
+    tallies.pass_on()
+    assert asked[1][f"ai-rate:requests:{organization.pk}:{MINUTE}"] == 499
+    tallies.pass_on()
+    assert len(asked) == 2
+    # What other processes used meanwhile is learnt with the next exchange.
+    count_up({f"ai-rate:requests:{organization.pk}:{MINUTE}": 500}, timeout=120)
+    for _ in range(299):
+        count_request(organization.pk)
+    with pytest.raises(RateExceeded):
+        count_request(organization.pk)
+
+
+def test_a_thread_passes_on_what_was_counted(organization: Organization, settings: Settings) -> None:
+    settings.AI_RATE_LIMIT_TOKENS = 10_000
+    count_tokens(organization.pk, 700)
+    deadline = time.monotonic() + 10
+    while not cache.get(f"ai-rate:tokens:{organization.pk}:{MINUTE}") and time.monotonic() < deadline:
+        threading.Event().wait(0.02)
+    assert cache.get(f"ai-rate:tokens:{organization.pk}:{MINUTE}") == 700
+
+
 def test_an_organisation_lowers_and_never_raises(organization: Organization, settings: Settings) -> None:
     settings.AI_RATE_LIMIT_REQUESTS = 100
     assert save_own_rate(organization, requests=5, tokens=50)
@@ -82,7 +122,7 @@ def test_without_a_cache_nobody_is_refused(
 ) -> None:
     settings.AI_RATE_LIMIT_REQUESTS = settings.AI_RATE_LIMIT_TOKENS = 1
 
-    monkeypatch.setattr("usage.spending.rate_limit.count_up", lambda *_, **__: None)
+    monkeypatch.setattr("usage.spending.tallies.count_up", lambda *_, **__: None)
     for _ in range(3):
         count_request(organization.pk)
         count_tokens(organization.pk, 5)

@@ -16,8 +16,9 @@ from tests.usage.one_connection import lead_over_test_connection, put_postgresql
 from usage.ledger import ingest, replaying
 from usage.models import AIUsage, UsageInbox
 from usage.recording import durable, held, spool
+from usage.recording.recorder import UNKNOWN, Expected, begin_if
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -257,3 +258,29 @@ def test_a_disk_that_takes_half_a_line_keeps_none_of_it(
     assert held.store_held() == 0
     assert replaying.replay_spool() == 2
     assert not spool_file.with_suffix(".rejected").exists()
+
+
+_SLUG = "SELECT slug FROM tenants_organization WHERE id = %s"
+
+
+@pytest.mark.parametrize(("value", "begun"), [("acme", 1), ("another", 0)])
+def test_a_call_begins_only_with_what_the_database_still_holds(
+    organization: Organization, value: str, begun: int
+) -> None:
+    event = started(organization)
+    assert begin_if(event, Expected(_SLUG, (organization.pk,), value)) == "acme"
+    assert UsageInbox.objects.filter(event_id=event.id, kind="started").count() == begun
+
+
+def test_a_row_that_is_gone_begins_nothing(organization: Organization) -> None:
+    assert begin_if(started(organization), Expected(_SLUG, (0,), "acme")) is None
+    assert not UsageInbox.objects.exists()
+
+
+def test_while_postgresql_is_away_a_call_begins_with_what_was_read_before(
+    organization: Organization, spool_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_postgresql_away(monkeypatch)
+    event = started(organization)
+    assert begin_if(event, Expected(_SLUG, (organization.pk,), "acme")) is UNKNOWN
+    assert str(event.id) in spool_file.read_text()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -54,7 +54,7 @@ class CallStarted:
     def payload(self) -> dict[str, Any]:
         """The event as JSON: ids and sums as text, nothing rounded."""
         return {"created_at": time_of(self.id).isoformat()} | {
-            name: _storable(value) for name, value in asdict(self).items()
+            field.name: _storable(getattr(self, field.name)) for field in fields(self)
         }
 
 

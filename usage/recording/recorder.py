@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
@@ -20,10 +22,54 @@ from usage.recording.events import CallFinished, CallStarted
 
 logger = logging.getLogger(__name__)
 
+_LOOK_AND_INSERT: LiteralString = """
+WITH seen (value) AS ({look}), begun AS (
+    INSERT INTO usage_usageinbox (event_id, kind, payload) SELECT %s, %s, %s::jsonb FROM seen WHERE value = %s
+)
+SELECT value FROM seen
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What must be in the database for a call to begin: `query` with `parameters` finds one text, and it is `value`."""
+
+    query: LiteralString
+    parameters: tuple[Any, ...]
+    value: str
+
+
+class Unknown(Enum):
+    """PostgreSQL could not be asked."""
+
+    UNKNOWN = "unknown"
+
+
+UNKNOWN = Unknown.UNKNOWN
+
 
 def begin_ai_usage(event: CallStarted) -> None:
     """Note durably that a call is about to be sent."""
     _put(event.id, InboxKind.STARTED, event.payload())
+
+
+def begin_if(event: CallStarted, expected: Expected) -> str | Unknown | None:
+    """As `begin_ai_usage`, if the database holds what is `expected`: look and write in one exchange.
+
+    Returns what it holds (None: no such row); the start is noted if that is the expected value. `UNKNOWN` while
+    PostgreSQL is away: the start is noted elsewhere, and the call may begin.
+    """
+    payload = event.payload()
+    parameters = (*expected.parameters, event.id, InboxKind.STARTED.value, json.dumps(payload), expected.value)
+    try:
+        with durable.connection() as connection:
+            found = connection.execute(_LOOK_AND_INSERT.format(look=expected.query), parameters).fetchone()
+    except Exception as exc:
+        if not isinstance(exc, psycopg.OperationalError | PoolTimeout):
+            logger.exception("usage event %s could not be written", event.id)
+        _keep({"event_id": str(event.id), "kind": InboxKind.STARTED.value, "payload": payload})
+        return UNKNOWN
+    return None if found is None else str(found[0])
 
 
 def name_generation(event: CallStarted, provider_request_id: str) -> None:

@@ -1,12 +1,14 @@
 """How many AI calls and tokens per minute an organisation may use: a guard against runaway work and stolen tokens.
 
-Counted in the cache in fixed minutes. While the cache is away nothing is counted and
-nothing refused: it guards, and budgets and the free tier hold without it. Tokens are known
-when a call has ended, so calls under way can take a minute past its limit of tokens, once.
+Counted in the cache in fixed minutes (see `tallies`). While the cache is away nothing is
+counted and nothing refused: it guards, and budgets and the free tier hold without it. Tokens
+are known when a call has ended, so calls under way can take a minute past its limit of
+tokens, once.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 
@@ -14,13 +16,17 @@ from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 
-from leadagent.cache import count_up
 from leadagent.tenants import audit
 from leadagent.tenants.models import Organization, User
 from usage.models import CallRate
-from usage.spending import limits
+from usage.spending import limits, tallies
+from usage.spending.tallies import Used
 
 _MINUTE = 60
+# So far into a limit calls are counted beside them: what other processes use meanwhile does not reach it.
+_SURE_SHARE = 0.8
+# Of a limit that a moment's calls could reach, each call asks.
+_SMALL_LIMIT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +63,21 @@ def count_request(organization_id: int) -> None:
     if not (rate.requests or rate.tokens):
         return
     minute, passed = divmod(int(time.time()), _MINUTE)
-    requests, tokens = _key("requests", organization_id, minute), _key("tokens", organization_id, minute)
-    counted = count_up({requests: 1, tokens: 0}, timeout=2 * _MINUTE)
-    if counted is None:
+    used = tallies.count_request(
+        organization_id, minute, surely=Used(_surely_below(rate.requests), _surely_below(rate.tokens))
+    )
+    if used is None:
         return
-    if rate.tokens and counted[tokens] >= rate.tokens:
+    if rate.tokens and used.tokens >= rate.tokens:
         raise RateExceeded(rate.tokens, "tokens", _MINUTE - passed)
-    if rate.requests and counted[requests] > rate.requests:
+    if rate.requests and used.requests > rate.requests:
         raise RateExceeded(rate.requests, "requests", _MINUTE - passed)
 
 
 def count_tokens(organization_id: int, tokens: int) -> None:
     """Count what a call that has ended used, in the minute of its end."""
     if tokens > 0 and rate_of(organization_id).tokens:
-        count_up({_key("tokens", organization_id, int(time.time()) // _MINUTE): tokens}, timeout=2 * _MINUTE)
+        tallies.count_tokens(organization_id, int(time.time()) // _MINUTE, tokens)
 
 
 def own_rate_of(organization: Organization) -> CallRate:
@@ -116,5 +123,7 @@ def _lower(operators: int, own: int | None) -> int:
     return min(own, operators) if operators else own
 
 
-def _key(unit: str, organization_id: int, minute: int) -> str:
-    return f"ai-rate:{unit}:{organization_id}:{minute}"
+def _surely_below(limit: int) -> int:
+    if not limit:
+        return sys.maxsize
+    return 0 if limit <= _SMALL_LIMIT else int(limit * _SURE_SHARE)
