@@ -82,7 +82,7 @@ def listed(groq: Provider, db: None) -> None:
 
 
 @pytest.fixture
-def model(groq: Provider, organization: Organization, one_connection: None) -> TenantModel:
+def model(groq: Provider, organization: Organization) -> TenantModel:
     save_ai_config(organization, provider="groq", chat_model=CHAT_MODEL, api_key=KEY)
     return get_model_for_tenant(organization, "chat", operation="qualification")
 

@@ -48,7 +48,7 @@ def tool_call(name: str, **arguments: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def names(organization: Organization, one_connection: None) -> dict[str, Any]:
+def names(organization: Organization) -> dict[str, Any]:
     """What the page takes for granted: an organisation with a key, a lead with its run, a message."""
     save_ai_config(organization, provider="openai", chat_model="gpt-4o-mini", api_key=KEYS["openai"])
     lead = LeadFactory(organization=organization)
@@ -136,9 +136,7 @@ def test_what_errors_say_is_done(code: str, expected: tuple[str, Any]) -> None:
     assert what == expected[1] or str(what).startswith(str(expected[1]))
 
 
-def test_the_example_of_a_test_passes_and_can_fail(
-    tenant: Tenant, fake: FakeProvider, rows: Rows, one_connection: None
-) -> None:
+def test_the_example_of_a_test_passes_and_can_fail(tenant: Tenant, fake: FakeProvider, rows: Rows) -> None:
     example = run(block_of("Testing a call"), {})["test_a_call_leaves_one_row"]
     example(tenant, fake, rows)
     with pytest.raises(ValueError, match="too many values"):

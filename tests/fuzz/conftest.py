@@ -13,7 +13,7 @@ from django.core import signals
 from django.db import close_old_connections
 from pytest_django import Settings
 
-from tests.byok.conftest import fake, nothing_held, one_connection, own_places, pool_closed_before_the_database_goes
+from tests.byok.conftest import fake, nothing_held, own_places, pool_closed_before_the_database_goes
 from tests.fuzz.tally import Tally, printed
 from tests.tenants.conftest import admin, organization
 
@@ -21,7 +21,6 @@ __all__ = [
     "admin",
     "fake",
     "nothing_held",
-    "one_connection",
     "organization",
     "own_places",
     "pool_closed_before_the_database_goes",

@@ -48,7 +48,7 @@ _CHECKS = [
 
 
 @pytest.fixture
-def tenants(one_connection: None) -> tuple[HostileTenant, HostileTenant]:
+def tenants(db: None) -> tuple[HostileTenant, HostileTenant]:
     return make_hostile(1, [NEAR]), make_hostile(2, [FAR])
 
 
