@@ -212,6 +212,7 @@ INSTALLED_APPS = [
     "usage",
     "byok",
     "leadagent.leads",
+    "leadagent.backup",
     "allauth",
     "allauth.account",
     "allauth.mfa",

@@ -42,6 +42,7 @@ PYTHON_RUNS_IN = {
 # For other programs than ours, or shown to be read: (document, heading) -> why nothing can be run.
 TO_BE_READ = {
     ("docs/architecture.md", "Stored keys"): "the shape of a sealed key",
+    ("docs/backup.md", "Make a backup, and prove it"): "what a wrong secret looks like",
     ("docs/emails-and-prompts.md", "Bounces, for operators"): "files of a mail server",
 }
 # Blocks of `sh` that are no commands: lines for `.env`.
@@ -51,6 +52,7 @@ RUN = {"announce_byok", "import_tenants", "rebuild_rollups", "rotate_keys", "ver
 # Those whose words are only read, and why.
 READ_ONLY: dict[str, str] = {
     "check": "part of make check",
+    "rehearse_restore": "runs on the demo's data in tests/flows/test_rehearse_restore.py",
     "migrate": "has run when the test's database was made",
     "sync_catalog": "asks OpenRouter; see tests/byok/test_catalog_sync.py",
     "take_bounce": "reads a mail; see tests/leads/test_bounces.py",

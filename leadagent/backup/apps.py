@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class BackupConfig(AppConfig):
+    """Brings a command and no tables."""
+
+    name = "leadagent.backup"
+    label = "backup"
