@@ -7,7 +7,7 @@ Then each digest is mailed, admin by admin; a run that is cut off goes on with t
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from smtplib import SMTPException, SMTPRecipientsRefused
@@ -21,8 +21,8 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
-from byok.catalog.chosen import chosen_models
 from byok.catalog.effect import DAYS, recent_tokens
+from byok.catalog.places import ModelPlace, in_words, model_places
 from byok.config import byok_allowed
 from byok.models import (
     AIConfig,
@@ -60,6 +60,12 @@ class ToldChange:
     cost_after: Decimal | None = None
     retired_on: date | None = None
     successor: str = ""
+    # Where the organisation names it now; empty where it only used it.
+    places: list[ModelPlace] = field(default_factory=list)
+
+    @property
+    def places_in_words(self) -> str:
+        return in_words(self.places)
 
     @property
     def percent(self) -> str:
@@ -71,7 +77,8 @@ class ToldChange:
     @property
     def sentence(self) -> str:
         """For channels that take plain text."""
-        model = f"{self.model_id} ({self.provider})"
+        listed = f", your {self.places_in_words}," if self.places else ""
+        model = f"{self.model_id} ({self.provider}){listed}"
         match self.kind:
             case ChangeKind.REPRICED if self.requests:
                 cost = f"{money(self.cost_before)} before, {money(self.cost_after)} now"
@@ -124,7 +131,7 @@ def _title(organization: Organization) -> str:
 
 
 def _affected(changes: list[CatalogChange]) -> dict[int, list[CatalogChange]]:
-    """organisation -> the changes to models that it has chosen, or used on its own key in the last 30 days."""
+    """organisation -> the changes to models that it has chosen, lets take over, or used on its own key in 30 days."""
     by_model: dict[ModelKey, list[CatalogChange]] = {}
     for change in changes:
         by_model.setdefault((change.route, change.model_id), []).append(change)
@@ -133,7 +140,7 @@ def _affected(changes: list[CatalogChange]) -> dict[int, list[CatalogChange]]:
     users: dict[int, set[ModelKey]] = {}
     for config in AIConfig.objects.filter(provider__in=REGISTRY).iterator():
         users.setdefault(config.organization_id, set()).update(
-            {(each.route, each.model_id) for each in chosen_models(config)} & by_model.keys()
+            {(place.route, place.model_id) for place in model_places(config)} & by_model.keys()
         )
     start, end = last_days(DAYS)
     used = UsageDaily.objects.filter(
@@ -221,10 +228,12 @@ def _try_mail(digest: CatalogDigest, lines: list[ToldChange], admin: User) -> bo
 
 def lines_of(digest: CatalogDigest) -> list[ToldChange]:
     """The digest's lines, one per change, with the effect on the organisation's own last 30 days."""
-    return [_line(digest.organization_id, change) for change in digest.changes.order_by("pk")]
+    config = AIConfig.objects.filter(organization_id=digest.organization_id).first()
+    places = list(model_places(config)) if config is not None else []
+    return [_line(digest.organization_id, change, places) for change in digest.changes.order_by("pk")]
 
 
-def _line(organization_id: int, change: CatalogChange) -> ToldChange:
+def _line(organization_id: int, change: CatalogChange, places: list[ModelPlace]) -> ToldChange:
     row = (
         CatalogModel.objects.filter(route=change.route, model_id=change.model_id, organization=change.organization)
         .order_by("pk")
@@ -241,6 +250,7 @@ def _line(organization_id: int, change: CatalogChange) -> ToldChange:
         cost_after=tokens.cost_at(_prices(change.after)) if is_price else None,
         retired_on=row.retired_on if row else None,
         successor=row.successor if row else "",
+        places=[place for place in places if (place.route, place.model_id) == (change.route, change.model_id)],
     )
 
 

@@ -86,7 +86,7 @@ class CurrentSetup:
 
     config: EffectiveConfig
     keys: list[StoredKey]
-    # Of the chosen models, those whose last day is known.
+    # Of the chosen models, and those that take over, the ones whose last day is known.
     ending: list[EndingModel]
 
     @property

@@ -35,3 +35,15 @@ def chosen_models(config: AIConfig | EffectiveConfig, *, with_platform: bool = F
                 yield ChosenModel(purpose, entry.id, entry.model_id(name), name)
     if (entry := REGISTRY.get(route_of(config.embedding_provider) or "")) and (name := config.embedding_model):
         yield ChosenModel("embedding", entry.id, entry.embedding_model_id(name), name)
+
+
+def further_models(config: AIConfig | EffectiveConfig) -> Iterator[ChosenModel]:
+    """The models that take over when a chosen one cannot answer, in order; `purpose` is their operation."""
+    for operation, names in config.further_models.items():
+        is_embedding = operation == "embedding"
+        entry = REGISTRY.get((config.embedding_provider if is_embedding else config.provider) or "")
+        if entry is None:
+            continue
+        for name in names:
+            model_id = entry.embedding_model_id(name) if is_embedding else entry.model_id(name)
+            yield ChosenModel(operation, entry.id, model_id, name)

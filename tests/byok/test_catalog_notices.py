@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.test import Client
 from django.utils import timezone
 
 from byok.catalog.effect import TokenSums
@@ -234,7 +235,60 @@ def test_slack_and_the_webhook_are_told_too_where_there_are_any() -> None:
     alert = AlertSent.objects.get()
     assert (alert.organization, alert.kind) == (acme, "catalog_change")
     assert alert.text == (
-        "gpt-4o-mini (OpenAI) has a new price: your last 30 days cost $1.95 before, $3.30 now. "
-        "gpt-4o-mini (OpenAI) ends on 14 January 2027; gpt-6-luna takes its place."
+        "gpt-4o-mini (OpenAI), your chat model, has a new price: your last 30 days cost $1.95 before, $3.30 now. "
+        "gpt-4o-mini (OpenAI), your chat model, ends on 14 January 2027; gpt-6-luna takes its place."
     )
     assert [delivery.channel for delivery in alert.deliveries.all()] == [AlertChannel.SLACK]
+
+
+# --- Models that take over --------------------------------------------------------------
+
+
+def with_further(slug: str = "acme") -> Organization:
+    organization = organization_with("gpt-6.1-sol", slug=slug)
+    save_ai_config(
+        organization,
+        provider="openai",
+        chat_model="gpt-6.1-sol",
+        further_models={"research": ["gpt-6-luna", MODEL], "email_generation": [MODEL]},
+    )
+    return organization
+
+
+def test_who_lets_it_take_over_is_told_and_where_it_stands() -> None:
+    with_further()
+    organization_with("gpt-6.1-sol", slug="other")
+    change(ChangeKind.RETIRED)
+
+    tell_of_changes()
+
+    (message,) = mail.outbox
+    assert message.to == ["admin@acme.test"]
+    assert "It is your third model for research and second model for email drafts: " in message.body
+    assert "/o/acme/settings/ai/#id_further_research_2" in message.body
+    html = str(message.alternatives[0][0])  # type: ignore[attr-defined]
+    assert '/o/acme/settings/ai/#id_further_email_generation_1">second model for email drafts</a>' in html
+    line = lines_of(CatalogDigest.objects.get())[0]
+    assert "your third model for research and second model for email drafts, ends" in line.sentence
+
+
+def test_the_settings_page_warns_of_it_and_leads_there(client: Client) -> None:
+    organization = with_further()
+    client.force_login(organization.memberships.get(role=Role.ADMIN).user)
+
+    page = client.get("/o/acme/settings/ai/").content.decode()
+
+    assert "It is your third model for research and second model for email drafts. Choose gpt-6-luna" in page
+    assert 'href="#id_further_research_2"' in page
+    assert 'id="id_further_research_2"' in page
+
+
+def test_a_chosen_model_is_named_by_its_own_place(client: Client) -> None:
+    organization = organization_with(slug="acme")
+    save_ai_config(organization, provider="openai", chat_model=MODEL, operation_models={"qualification": MODEL})
+    client.force_login(organization.memberships.get(role=Role.ADMIN).user)
+
+    page = client.get("/o/acme/settings/ai/").content.decode()
+
+    assert "It is your chat model" in page
+    assert 'href="#id_chat_model"' in page
