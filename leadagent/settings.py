@@ -379,6 +379,7 @@ CELERY_BEAT_SCHEDULE = {
     # All that was found in an hour is one mail.
     "tell-of-catalog-changes": {"task": "byok.tasks.tell_of_catalog_changes", "schedule": 3600.0},
     "remind-of-secret-age": {"task": "byok.tasks.remind_of_secret_age", "schedule": crontab(hour=3, minute=40)},
+    "drop-unused-lead-files": {"task": "leadagent.leads.tasks.drop_unused_files", "schedule": 3600.0},
     "deliver-lead-webhooks": {"task": "leadagent.leads.tasks.deliver_webhooks", "schedule": 15.0},
     "sweep-workflow-runs": {
         "task": "leadagent.leads.tasks.sweep_runs",

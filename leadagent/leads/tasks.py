@@ -20,7 +20,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from leadagent.leads.emails import rewriting, sending
-from leadagent.leads.importing import pacing, reading
+from leadagent.leads.importing import imports, pacing, reading
 from leadagent.leads.importing.imports import moving_imports
 from leadagent.leads.knowledge import indexing, reembedding, uploads
 from leadagent.leads.outcomes import webhooks
@@ -132,6 +132,12 @@ def advance_import(import_id: str) -> None:
         nudge_run(run_id)
     if pace.goes_on:
         _tell(advance_import, row_id, after=IMPORT_PACE)
+
+
+@shared_task(name="leadagent.leads.tasks.drop_unused_files")
+def drop_unused_files() -> None:
+    """Delete the text of uploaded CSV files whose columns nobody has chosen."""
+    imports.drop_unused_files()
 
 
 @shared_task(name="leadagent.leads.tasks.sweep_runs")

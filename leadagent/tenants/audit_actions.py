@@ -106,6 +106,7 @@ LABELS = {
     "prompt.chosen": "Put another version of a prompt in force",
     "prompt.saved": "Saved a new version of a prompt",
     "import.cancelled": "Cancelled an import of leads",
+    "import.expired": "Removed a file of leads that was not used",
     "import.read": "Took the rows of a file in as leads",
     "import.started": "Started an import of leads",
     "run.cancelled": "Cancelled a lead's run",

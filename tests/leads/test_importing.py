@@ -10,15 +10,17 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, transaction
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from leadagent.leads import tasks
 from leadagent.leads.importing import pacing, reading
 from leadagent.leads.importing.csv_file import CsvFile, UnreadableFile, guess_columns, read_csv
-from leadagent.leads.importing.imports import cancel_import, moving_imports, start_import, take_file
+from leadagent.leads.importing.imports import cancel_import, drop_unused_files, moving_imports, start_import, take_file
 from leadagent.leads.models import (
     ImportRow,
     ImportStatus,
+    Lead,
     LeadImport,
     LeadSource,
     LeadStatus,
@@ -359,3 +361,46 @@ def test_viewers_import_nothing_and_others_see_nothing(
     assert client.post(f"/o/acme/imports/{theirs.pk}/cancel/").status_code == 404
     theirs.refresh_from_db()
     assert theirs.status == ImportStatus.READING
+
+
+# --- Files that nobody uses ---
+
+
+def uploaded(organization: Organization, *, days_ago: float, status: ImportStatus = ImportStatus.MAPPING) -> LeadImport:
+    row = take_file(organization, "leads.csv", lines(2), by=UserFactory())
+    at = timezone.now() - timedelta(days=days_ago)
+    LeadImport.objects.filter(pk=row.pk).update(created_at=at, status=status)
+    row.refresh_from_db()
+    return row
+
+
+def test_a_file_that_nobody_used_in_a_week_is_removed_and_the_page_says_so(
+    organization: Organization, member: Membership, signed_in: SignIn
+) -> None:
+    old, new = uploaded(organization, days_ago=7.1), uploaded(organization, days_ago=6.9)
+    busy = uploaded(organization, days_ago=8, status=ImportStatus.READING)
+
+    assert drop_unused_files() == 1
+    assert drop_unused_files() == 0
+
+    for row in (old, new, busy):
+        row.refresh_from_db()
+    assert (old.status, old.content) == (ImportStatus.EXPIRED, "")
+    assert old.finished_at is not None
+    assert new.content
+    assert busy.content
+    event = AuditEvent.objects.get(action="import.expired")
+    assert (event.actor, event.organization, event.after) == (None, organization, {"file": "leads.csv"})
+    page = signed_in(member).get(f"/o/acme/imports/{old.pk}/").content.decode()
+    assert "This file was removed after 7 days." in page
+    assert 'href="/o/acme/leads/import/"' in page
+    assert "Taken in" not in page
+
+
+def test_a_removed_file_can_neither_be_started_nor_cancelled(organization: Organization) -> None:
+    row = uploaded(organization, days_ago=8)
+    drop_unused_files()
+
+    assert not start_import(row, COLUMNS, starts_runs=False, at_once=3, by=UserFactory())
+    assert not cancel_import(row, by=UserFactory())
+    assert Lead.objects.count() == 0

@@ -35,6 +35,7 @@ from byok.models import (
 )
 from leadagent.egress import Answer as Taken
 from leadagent.leads import tasks as lead_tasks
+from leadagent.leads.importing.imports import take_file
 from leadagent.leads.models import LeadEvent
 from leadagent.leads.outcomes.events import note_outcome
 from leadagent.leads.outcomes.webhooks import add_webhook
@@ -132,6 +133,8 @@ def installation(
         MembershipFactory(organization=refused, role=Role.ADMIN, user__email="admin@refused.test")
         for organization, key in ((refused, KEYS["openai"]), (replaced, KEYS["openai"]), (replaced, NEW_KEY)):
             save_ai_config(organization, provider="openai", chat_model=MODELS["openai"], api_key=key)
+        # Whose columns nobody has chosen since.
+        take_file(replaced, "leads.csv", b"email,message\nann@gears.example,Hello\n", by=UserFactory())
         # The secret was seen then, and is more than 90 days old.
         SealingSecret.objects.update_or_create(
             key_id=ProviderCredential.objects.get(organization=replaced).key_id, defaults={"first_used_at": LAST_YEAR}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -15,6 +16,9 @@ from leadagent.leads.models import MOVING, ImportStatus, LeadImport
 from leadagent.leads.text import one_line
 from leadagent.tenants import audit
 from leadagent.tenants.models import Organization, User
+
+# A file whose columns nobody chooses is somebody's data that nobody wants.
+UNUSED_FOR = timedelta(days=7)
 
 
 def take_file(organization: Organization, name: str, data: bytes, *, by: User) -> LeadImport:
@@ -73,13 +77,28 @@ def cancel_import(lead_import: LeadImport, *, by: User, request: HttpRequest | N
     return bool(cancelled)
 
 
+def drop_unused_files() -> int:
+    """Delete the text of files whose columns nobody has chosen in `UNUSED_FOR`; how many. Safe to run twice."""
+    old = LeadImport.objects.filter(status=ImportStatus.MAPPING, created_at__lt=timezone.now() - UNUSED_FOR)
+    dropped = 0
+    for pk in list(old.values_list("pk", flat=True)):
+        with transaction.atomic():
+            # Whoever has begun to import it meanwhile has it.
+            if not old.filter(pk=pk).update(status=ImportStatus.EXPIRED, content="", finished_at=timezone.now()):
+                continue
+            row = LeadImport.objects.select_related("organization").defer("content").get(pk=pk)
+            _record("import.expired", row, by=None, after={"file": row.file_name}, request=None)
+            dropped += 1
+    return dropped
+
+
 def moving_imports() -> list[UUID]:
     """Ids of imports that a worker has something to do for."""
     return list(LeadImport.objects.filter(status__in=MOVING).order_by("created_at").values_list("pk", flat=True)[:50])
 
 
 def _record(
-    action: str, lead_import: LeadImport, *, by: User, after: dict[str, object], request: HttpRequest | None
+    action: str, lead_import: LeadImport, *, by: User | None, after: dict[str, object], request: HttpRequest | None
 ) -> None:
     audit.record(
         action,

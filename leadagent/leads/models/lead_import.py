@@ -20,6 +20,8 @@ class ImportStatus(models.TextChoices):
     RUNNING = "running", "Running the workflow"
     DONE = "done", "Done"
     CANCELLED = "cancelled", "Cancelled"
+    # Nobody chose columns for so long that its text was deleted.
+    EXPIRED = "expired", "File removed"
 
 
 class RowOutcome(models.TextChoices):

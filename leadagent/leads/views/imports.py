@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.leads.importing.csv_file import DELIMITERS, UnreadableFile, guess_columns
 from leadagent.leads.importing.forms import ColumnsForm, ImportFileForm
-from leadagent.leads.importing.imports import cancel_import, file_of, start_import, take_file
+from leadagent.leads.importing.imports import UNUSED_FOR, cancel_import, file_of, start_import, take_file
 from leadagent.leads.importing.pacing import held_up_by, runs_of
 from leadagent.leads.models import ACTIVE, ImportStatus, LeadImport, RowOutcome
 from leadagent.leads.tasks import nudge_import
@@ -101,6 +101,7 @@ def _mapping(request: HtmxHttpRequest, lead_import: LeadImport) -> HttpResponse:
         "form": form,
         "lead_import": lead_import,
         "header": header,
+        "kept_for": UNUSED_FOR.days,
         "preview": list(islice(file.rows(), PREVIEW_ROWS)),
         "encoding": file.encoding_label,
         "delimiter": DELIMITERS[file.delimiter],
@@ -117,6 +118,7 @@ def _progress(request: HtmxHttpRequest, lead_import: LeadImport) -> dict[str, An
     rejected_rows = list(lead_import.rows.exclude(outcome=RowOutcome.ADDED)[: SHOWN_ROWS + 1])
     return {
         "lead_import": lead_import,
+        "removed": f"This file was removed after {UNUSED_FOR.days} days.",
         "read": min(lead_import.next_row, lead_import.rows_total),
         "added": counts[RowOutcome.ADDED],
         "duplicates": counts[RowOutcome.DUPLICATE],
