@@ -26,6 +26,7 @@ class CatalogModelAdmin(ReadOnlyAdmin):
 class ChangeInline(_ChangeInline):
     model = CatalogChange
     fields = ("kind", "route", "model_id", "before", "after")
+    template = "admin/read_only_inline.html"
     extra = 0
     can_delete = False
 

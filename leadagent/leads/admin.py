@@ -22,6 +22,7 @@ else:
 class StepInline(_StepInline):
     model = Step
     fields = readonly_fields = ("name", "status", "attempts", "next_attempt_at", "error_code", "error_sentence")
+    template = "admin/read_only_inline.html"
     can_delete = False
     extra = 0
 
