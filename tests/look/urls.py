@@ -6,6 +6,7 @@ from pathlib import Path
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.template import engines
 from django.urls import path
 from django.utils import timezone
@@ -115,7 +116,13 @@ def broken(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("a fault on purpose")
 
 
+def error(request: HttpRequest, name: str) -> HttpResponse:
+    """One of the error pages with its status, as `403_csrf`."""
+    return render(request, f"{name}.html", status=int(name[:3]))
+
+
 urlpatterns = [
+    path("look-error/<str:name>/", error, name="look_error"),
     path("look/<slug:org>/", components, name="look"),
     path("look-plain/", plain, name="look_plain"),
     path("look-broken/", broken, name="look_broken"),

@@ -4,7 +4,7 @@ import json
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,11 +14,14 @@ from django.utils import timezone
 from byok.config import save_ai_config
 from byok.models import (
     AIConfig,
+    Announcement,
     CatalogChange,
+    CatalogDigest,
     CatalogSync,
     DatedPrice,
     KeyUseDay,
     ProviderCredential,
+    SealingSecret,
     SupersededKey,
 )
 from byok.reports import ConnectionReport, LineState, ReportLine
@@ -51,7 +54,21 @@ from leadagent.tenants.membership import invite
 from leadagent.tenants.models import ApiToken, Organization, Role, User
 from tests.byok.catalog_rows import add_model
 from tests.factories import MembershipFactory, OrganizationFactory, UserFactory
-from usage.models import AIUsage, AlertDelivery, AlertSent, AlertSettings, Budget, CostAlert, UsageDaily, UsageExport
+from usage.models import (
+    AIUsage,
+    AlertDelivery,
+    AlertSent,
+    AlertSettings,
+    Budget,
+    CostAlert,
+    DeadLetter,
+    DroppedMonth,
+    FreeTierMonth,
+    UnsettledCall,
+    UsageDaily,
+    UsageExport,
+    UsageInbox,
+)
 from usage.recording.events import event_id_at
 
 SEPARATOR = " ¦ "
@@ -119,6 +136,7 @@ def make_hostile(number: int, scripts: Sequence[str]) -> HostileTenant:
     _models(tenant, payload)
     _leads(tenant, payload)
     _usage(tenant, payload)
+    _operations(tenant, payload)
     audit.record(
         payload[:60], organization=organization, actor=admin, target=payload,
         before={"name": payload, payload: "x"}, after={"name": f"{payload}!", payload: [payload]},
@@ -320,6 +338,27 @@ def _usage(tenant: HostileTenant, payload: str) -> None:
     tenant.poison(Budget.objects.create(organization=tenant.organization, operation="x", soft=1, hard=2), payload)
     for days in range(3):
         UsageDaily.objects.create(day=now.date() - timedelta(days=days), requests=1, successes=0, **facts)
+
+
+def _operations(tenant: HostileTenant, payload: str) -> None:
+    """What nobody but support staff sees: the state of the accounting, and what was sent to whom."""
+    organization, now = tenant.organization, timezone.now()
+    month = now.astimezone(UTC).date().replace(day=1)
+    FreeTierMonth.objects.create(organization=organization, month=month, used=45)
+    UsageInbox.objects.create(event_id=uuid.uuid4(), kind="finished", payload={"model": payload})
+    letter = DeadLetter.objects.create(
+        event_id=uuid.uuid4(), kind="unstorable", payload={"model": payload}, reason="x", received_at=now
+    )
+    tenant.poison(letter, payload)
+    call = UnsettledCall.objects.create(
+        usage_id=uuid.uuid4(), usage_created_at=now, organization=organization, provider="x", key_owner="customer",
+        provider_request_id="x",
+    )  # fmt: skip
+    tenant.poison(call, payload)
+    DroppedMonth.objects.get_or_create(month=date(2020, 1, 1), defaults={"rows": 1})
+    CatalogDigest.objects.create(organization=organization)
+    tenant.poison(Announcement.objects.create(organization=organization, name="x"), payload)
+    SealingSecret.objects.get_or_create(key_id="0f1e2d3c")
 
 
 def tenant_addresses(tenant: HostileTenant) -> Iterator[str]:
