@@ -16,3 +16,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[Served, None, 
 def admin(served: Served) -> Generator[Visitor, None, None]:
     with Visitor(served, "admin@demo.test") as visitor:
         yield visitor
+
+
+@pytest.fixture(autouse=True)
+def tests_left(served: Served) -> None:
+    served.forget_key_tests()

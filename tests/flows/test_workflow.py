@@ -19,6 +19,7 @@ SETTINGS = "/o/acme/settings/ai/"
 
 @dataclass(frozen=True)
 class Wire:
+    name: str
     provider: str
     chat_model: str
     key: str
@@ -26,9 +27,29 @@ class Wire:
 
 
 WIRES = [
-    Wire("openrouter", "anthropic/claude-sonnet-5.5", "sk-or-v1-flow-openrouter-1111111111111111", "openrouter"),
-    Wire("openai", "gpt-4o-mini", "sk-proj-flow-openai-2222222222222222", "openai"),
-    Wire("anthropic", "claude-haiku-5-5", "sk-ant-api03-flow-anthropic-3333333333333333"),
+    Wire(
+        "openrouter-key-and-claude-3.5-sonnet",
+        "openrouter",
+        "anthropic/claude-3.5-sonnet",
+        "sk-or-v1-flow-openrouter-1111111111111111",
+        "openrouter",
+    ),
+    Wire("openai-direct-key", "openai", "gpt-4o-mini", "sk-proj-flow-openai-2222222222222222", "openai"),
+    Wire("anthropic-direct-key", "anthropic", "claude-haiku-5-5", "sk-ant-api03-flow-anthropic-3333333333333333"),
+    Wire(
+        "openrouter-key-and-gpt-4-turbo",
+        "openrouter",
+        "openai/gpt-4-turbo",
+        "sk-or-v1-flow-openrouter-6666666666666666",
+        "openrouter",
+    ),
+    Wire(
+        "openrouter-key-and-llama-3",
+        "openrouter",
+        "meta-llama/llama-3-70b-instruct",
+        "sk-or-v1-flow-openrouter-7777777777777777",
+        "openrouter",
+    ),
 ]
 
 
@@ -46,8 +67,8 @@ def configure(admin: Visitor, wire: Wire, key: str) -> None:
     assert key[-4:] in answer.text
 
 
-@pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.provider)
-def test_a_lead_becomes_a_draft_on_the_organisations_own_key(served: Served, admin: Visitor, wire: Wire) -> None:
+@pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
+def test_full_workflow(served: Served, admin: Visitor, wire: Wire) -> None:
     configure(admin, wire, wire.key)
     seen_before = len(served.recorded())
 
@@ -74,7 +95,7 @@ def test_a_lead_becomes_a_draft_on_the_organisations_own_key(served: Served, adm
         assert row["http_status"] == request["status"] == 200
 
 
-def test_the_platforms_key_serves_only_who_chose_it_and_counts(served: Served, admin: Visitor) -> None:
+def test_full_workflow_with_the_platform_key_counts_as_free_requests(served: Served, admin: Visitor) -> None:
     organization = "SELECT id FROM tenants_organization WHERE slug = 'acme'"
     counted = f"SELECT coalesce(sum(used), 0) FROM usage_freetiermonth WHERE organization_id = ({organization})"
     used_before = served.query(counted)[0][0]
