@@ -19,6 +19,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[Served, None, 
         yield running
 
 
+@pytest.fixture(autouse=True)
+def tests_left(served: Served) -> None:
+    served.forget_key_tests()
+
+
 @dataclass
 class Window:
     """A browser window that remembers every page it was sent and everything the console said."""

@@ -16,15 +16,6 @@ ANTHROPIC = "sk-ant-api03-settings-0123456789-eeee"
 CHAT = "anthropic/claude-sonnet-5.5"
 
 
-@pytest.fixture(autouse=True)
-def tests_left(served: Served) -> None:
-    """Key tests are counted per person: every test starts with all of them."""
-    client = served.redis()
-    for key in client.scan_iter("*key-tests*"):
-        client.delete(key)
-    client.close()
-
-
 @pytest.fixture(params=[(1280, "light"), (360, "dark")], ids=["wide-light", "phone-dark"])
 def admin(request: pytest.FixtureRequest, served: Served, contexts: NewContext) -> Window:
     width, scheme = request.param

@@ -21,14 +21,6 @@ def rows(served: Served) -> None:
     )
 
 
-@pytest.fixture(autouse=True)
-def tests_left(served: Served) -> None:
-    client = served.redis()
-    for key in client.scan_iter("*key-tests*"):
-        client.delete(key)
-    client.close()
-
-
 @pytest.fixture(params=[(1440, "light"), (360, "dark")], ids=["wide-light", "phone-dark"])
 def admin(request: pytest.FixtureRequest, served: Served, contexts: NewContext) -> Window:
     width, scheme = request.param

@@ -1,42 +1,22 @@
 """From an empty mailbox to an organisation with its own key, and from 45 of 50 to unlimited, in Chromium."""
 
-import email
-import email.policy
 import re
 from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 
 import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import NewContext, Window
+from tests.browser.conftest import NewContext
+from tests.browser.people import sign_up
 from tests.page_rules import hold_to_the_rules
-from tests.serving import Served, until
+from tests.serving import Served
 
 KEY = "sk-or-v1-wizard-4c1d9e7a2b6f8035-secretpart-mnop"
 REFUSED = "sk-or-v1-invalid-4c1d9e7a2b6f8035-mnop"
-PASSWORD = "plenty of tailspin toys"
-_numbers = count(1)
 
 Look = Callable[[str], None]
-
-
-def _mailed_link(served: Served, address: str) -> str:
-    """The confirmation link in the mail to that address."""
-    found: list[str] = []
-
-    def look() -> bool:
-        for path in (served.state / "mail").iterdir():
-            mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-            body = mail.get_body(("plain",))
-            if address in str(mail["To"]) and body is not None:
-                found.extend(re.findall(r"http\S+confirm-email\S+", body.get_content()))
-        return bool(found)
-
-    until(look, f"the mail to {address} is there")
-    return found[-1]
 
 
 def _look(page: Page, screenshots: Path, prefix: str) -> Look:
@@ -47,24 +27,6 @@ def _look(page: Page, screenshots: Path, prefix: str) -> Look:
         page.screenshot(path=screenshots / f"onboarding-{prefix}-{name}.png", full_page=True)
 
     return look
-
-
-def _sign_up(window: Window) -> str:
-    """A new person with a new organisation, before the question whose AI; the organisation's slug."""
-    number = next(_numbers)
-    address = f"founder{number}@tailspin.test"
-    page = window.open("/accounts/signup/")
-    page.get_by_label("Email").fill(address)
-    page.locator("#id_password1").fill(PASSWORD)
-    page.locator("#id_password2").fill(PASSWORD)
-    page.locator("main form button[type=submit]").click()
-    page.goto(_mailed_link(window.served, address))
-    page.locator("main form button[type=submit]").first.click()
-    page.wait_for_url("**/onboarding/")
-    page.get_by_label("Name").fill(f"Tailspin {number}")
-    page.get_by_role("button", name="Create and continue").click()
-    page.wait_for_url("**/onboarding/ai/")
-    return page.url.split("/o/")[1].split("/")[0]
 
 
 def _choose(page: Page, choice: str) -> None:
@@ -83,7 +45,7 @@ def test_from_sign_up_to_unlimited(
 ) -> None:
     window = contexts.window(served, width=width, scheme=scheme)
     page, look = window.page, _look(window.page, screenshots, f"{width}-{scheme}")
-    slug = _sign_up(window)
+    slug = sign_up(window)
     look("ai")
     _choose(page, "openrouter")
     page.wait_for_url("**/onboarding/key/openrouter/")
@@ -125,7 +87,7 @@ def test_connecting_by_one_click(
 ) -> None:
     window = contexts.window(served, width=width, scheme=scheme)
     page, look = window.page, _look(window.page, screenshots, f"connect-{width}-{scheme}")
-    slug = _sign_up(window)
+    slug = sign_up(window)
     _choose(page, "openrouter")
     page.get_by_role("link", name="Connect with OpenRouter").click()
     expect(page.get_by_role("heading", name="Allow Lead Agent?")).to_be_visible()
@@ -156,7 +118,7 @@ def test_the_platforms_ai_needs_nothing_and_can_be_left_for_later(
 ) -> None:
     window = contexts.window(served, width=360)
     page, look = window.page, _look(window.page, screenshots, "platform")
-    slug = _sign_up(window)
+    slug = sign_up(window)
     page.get_by_role("link", name="Set this up later").click()
     expect(page.get_by_role("region", name="AI this month")).to_contain_text("0 of 50")
     page.get_by_role("link", name="Use your own key").click()
@@ -169,7 +131,7 @@ def test_the_platforms_ai_needs_nothing_and_can_be_left_for_later(
 def test_without_javascript(served: Served, contexts: NewContext) -> None:
     window = contexts.window(served, javascript=False)
     page = window.page
-    _sign_up(window)
+    sign_up(window)
     _choose(page, "openrouter")
     _paste(page, REFUSED)
     expect(page.locator("#id_api_key_error")).to_contain_text("refused this key")
@@ -190,7 +152,7 @@ def test_without_javascript(served: Served, contexts: NewContext) -> None:
 def test_from_45_of_50_to_unlimited(served: Served, contexts: NewContext, screenshots: Path) -> None:
     window = contexts.window(served)
     page, look = window.page, _look(window.page, screenshots, "existing")
-    slug = _sign_up(window)
+    slug = sign_up(window)
     _used(served, slug, 45)
     page = window.open(f"/o/{slug}/leads/")
     notice = page.get_by_role("region", name="Free AI requests")
