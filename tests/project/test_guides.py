@@ -27,16 +27,16 @@ def bold(page: str) -> list[str]:
     return [" ".join(found.split()) for found in re.findall(r"\*\*(.+?)\*\*", text, flags=re.DOTALL)]
 
 
-@pytest.mark.parametrize("page", GUIDES)
-def test_what_is_in_bold_is_on_the_screen(page: str) -> None:
-    names = [name for name in bold(page) if name not in STRESSED[page]]
+@pytest.mark.parametrize("guide", GUIDES)
+def test_what_is_in_bold_is_on_the_screen(guide: str) -> None:
+    names = [name for name in bold(guide) if name not in STRESSED[guide]]
     assert len(names) > 5
     assert [name for name in names if not is_shown(name)] == []
 
 
-@pytest.mark.parametrize("page", GUIDES)
-def test_what_is_only_stressed_stands_there(page: str) -> None:
-    assert STRESSED[page] <= set(bold(page))
+@pytest.mark.parametrize("guide", GUIDES)
+def test_what_is_only_stressed_stands_there(guide: str) -> None:
+    assert STRESSED[guide] <= set(bold(guide))
 
 
 def test_every_sentence_of_troubleshooting_is_the_products() -> None:
