@@ -244,6 +244,31 @@ def psql(words: Sequence[str]) -> str:
     return ""
 
 
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        (python, ["manage.py", "rotate_kees"]),
+        (python, ["manage.py", "take_bounce", "--fast"]),
+        (python, ["manage.py", "seed_demo"]),
+        (docker, ["compose", "exec", "webb", "python"]),
+        (docker, ["compose", "up", "--detatch"]),
+        (docker, ["compose", "exec", "web", "python", "manage.py", "rotate_kees"]),
+        (make, ["tset"]),
+    ],
+)
+def test_what_does_not_work_is_found(program: Any, words: list[str]) -> None:
+    with pytest.raises((AssertionError, CommandError, SystemExit)):
+        program(words)
+
+
+@pytest.mark.parametrize("command", ["gunicorn --help", "cp nowhere.txt here.txt", "echo 'half a quote"])
+def test_what_the_shell_cannot_do_is_found(command: str, tmp_path: Path) -> None:
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    with pytest.raises(AssertionError, match="code"):
+        type_in([Block("page", "", "sh", command, 1)], folder, programs=PROGRAMS, answer=lambda asked: (0, ""))
+
+
 # --- Other blocks ---
 
 
