@@ -22,6 +22,7 @@ from byok.errors import AIError
 from byok.model_fallback import OwnModel, on_own_models
 from byok.models import PLATFORM_DEFAULT, CredentialStatus, FallbackConsent
 from byok.providers import REGISTRY
+from leadagent.telemetry.figures import count_fallback
 from leadagent.tenants.models import Organization
 
 __all__ = [
@@ -180,6 +181,7 @@ def own_key_first(
     if not isinstance(decision, Allowed):
         raise error
     fallback = OnPlatform(error, granted, decision.reason)
+    count_fallback(operation=operation, to="platform", reason=error.code)
     try:
         return work(fallback), fallback
     except AIError as failed:

@@ -16,8 +16,10 @@ from byok import credentials, errors
 from byok.encryption import KeyUnreadable
 from byok.key_sources import KeyMissing, KeySource
 from byok.metering import CallContext, Exchange
+from byok.operators import tell_operators
 from byok.providers import REGISTRY
 from byok.upper_bound import most_it_may_cost
+from leadagent.telemetry.figures import count_refusal
 from usage.models import KeyOwner
 from usage.recording import recorder
 from usage.recording.events import CallFinished, CallStarted
@@ -32,9 +34,11 @@ class Gate:
         self._key = key
         self._reservation: quota.Reservation | None = None
         self._budget: budgets.BudgetReservation | None = None
+        self._exchange: Exchange | None = None
 
     def admit(self, url: httpx2.URL, exchange: Exchange) -> httpx2.Response | None:
         """Reserve and note the start; a synthetic refusal where the request may not leave."""
+        self._exchange = exchange
         if refusal := self._refusal_of(url) or self._pace() or self._reserve():
             return refusal
         if refusal := self._reserve_budget(exchange) or self._begin(exchange.started):
@@ -148,6 +152,7 @@ class Gate:
             budgets.settle(self._budget, cost)
         rate_limit.count_tokens(event.organization_id, event.total_tokens)
         credentials.note_outcome(event, self._context.credential)
+        tell_operators(event, self._exchange)
 
     async def settle_async(self, event: CallFinished, *, unbilled: bool) -> None:
         """As `settle`, in a thread; it is carried through even if the caller is cancelled."""
@@ -156,7 +161,9 @@ class Gate:
     def _refuse(
         self, code: str, *, sentence: str = "", retry_after: int | None = None, needed: Decimal | None = None
     ) -> httpx2.Response:
-        error = errors.AIError(code, provider=self._context.provider, sentence=sentence)
+        context = self._context
+        count_refusal(provider=context.provider, operation=context.operation, reason=code)
+        error = errors.AIError(code, provider=context.provider, sentence=sentence)
         body = {
             "type": "error",
             "error": {

@@ -60,6 +60,8 @@ class Exchange:
         self._status: int | None = None
         self._request_id = ""
         self._awaits_name = False
+        # As the answer names it; empty until it does.
+        self.answered_model = ""
         self._began = time.perf_counter()
         self.started = CallStarted(
             id=new_event_id(),
@@ -171,6 +173,7 @@ class Exchange:
         if read is None:
             return replace(event, actual_cost=actual)
         answered, tokens = read
+        self.answered_model = answered or ""
         estimated = pricing.estimate(
             self._context.provider,
             tokens,

@@ -14,6 +14,7 @@ from typing import TypeVar
 from byok.config import EffectiveConfig
 from byok.errors import AIError
 from byok.providers import REGISTRY
+from leadagent.telemetry.figures import count_fallback
 
 T = TypeVar("T")
 
@@ -78,6 +79,7 @@ def on_own_models(
         if not is_of_the_model(errors[-1]):
             break
         instead = OwnModel(model, errors[-1], _reason(errors[-1], asked))
+        count_fallback(operation=operation, to="own_model", reason=errors[-1].code)
         try:
             return work(instead), instead
         except AIError as failed:

@@ -1,17 +1,16 @@
-"""`/metrics` for Prometheus: what accounting has still to do, in the text format.
+"""`/metrics` for Prometheus: what accounting has still to do, and what this web server's processes have counted.
 
-Every figure is a fact of PostgreSQL or of this machine's disk, so that any web process
-gives the same answer. Nothing here names an organisation.
+The former are facts of PostgreSQL or of this machine's disk, so that any web process gives the
+same answer; the latter are in `telemetry.figures`. Nothing here names an organisation.
 https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
-import hmac
-
-from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
 from django.views.decorators.http import require_safe
 
+from leadagent.telemetry.figures import exposition
+from leadagent.telemetry.metrics_server import brings_token
 from usage.ledger.backlog import backlog, local_backlog
 
 _HELP = {
@@ -33,13 +32,14 @@ _HELP = {
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """All figures, for whoever brings METRICS_TOKEN; 404 for everybody else, and while none is set."""
-    if not _is_operator(request):
+    if not brings_token(request.headers.get("Authorization", "")):
         return HttpResponseNotFound()
     lines = []
     for name, value in _figures().items():
         metric = f"leadagent_usage_{name}"
         lines += [f"# HELP {metric} {_HELP[name]}", f"# TYPE {metric} gauge", f"{metric} {value}"]
-    return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8")
+    body = "\n".join(lines) + "\n" + exposition()
+    return HttpResponse(body, content_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _figures() -> dict[str, int]:
@@ -66,10 +66,3 @@ def _figures() -> dict[str, int]:
     if waiting.drained_seconds is not None:
         figures["drained_seconds"] = waiting.drained_seconds
     return figures
-
-
-def _is_operator(request: HttpRequest) -> bool:
-    expected = settings.METRICS_TOKEN
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    is_right = hmac.compare_digest(given.strip().encode(), expected.encode())
-    return bool(expected) and scheme.lower() == "bearer" and is_right

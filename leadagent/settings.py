@@ -7,6 +7,7 @@ mode (production, demo, test): secrets are required and checked; `make run` and
 
 import os
 import re
+import tempfile
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -320,6 +321,12 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 if METRICS_TOKEN and len(METRICS_TOKEN) < 20:
     raise ImproperlyConfigured("METRICS_TOKEN is shorter than 20 characters: make one with `openssl rand -hex 32`.")
 
+# Where the processes of one service put their counters; each container has its own. Nothing is kept without a reader.
+METRICS_DIR = env.str(
+    "METRICS_DIR", default=f"{tempfile.gettempdir()}/leadagent-metrics-{os.getuid()}" if METRICS_TOKEN else ""
+)
+WORKER_METRICS_PORT = env.int("WORKER_METRICS_PORT", default=0)
+
 REDIS_URL = env.str("REDIS_URL")
 CACHES = {
     "default": {
@@ -485,6 +492,10 @@ DEFAULT_EXCEPTION_REPORTER = "leadagent.error_reports.ErrorReporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "leadagent.error_reports.ErrorReportFilter"
 LOGGING_CONFIG = "leadagent.telemetry.lines.configure_logging"
 LOGGING = logging_config(level=env.str("LOG_LEVEL", default="INFO"), as_json=MODE == "production")
+
+# Traces go there, by OTLP over HTTP; nothing is traced while it is empty. The SDK reads further OTEL_… names itself.
+OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
+OTEL_SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="leadagent")
 
 if MODE == "test":
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

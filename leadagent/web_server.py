@@ -15,6 +15,7 @@ from gunicorn.glogging import Logger
 
 from leadagent import stopping
 from leadagent.telemetry.lines import configure_logging
+from leadagent.telemetry.traces import start_tracing
 
 
 class Lines(Logger):  # type: ignore[misc]  # gunicorn carries no types
@@ -28,6 +29,14 @@ class Lines(Logger):  # type: ignore[misc]  # gunicorn carries no types
         self.error_log.propagate = True
 
 
+def on_starting(arbiter: Any) -> None:
+    """Before the first worker is forked."""
+    # Reads settings first, which tell prometheus_client where to put its files.
+    from leadagent.telemetry.figures import forget_earlier_processes
+
+    forget_earlier_processes()
+
+
 def when_ready(arbiter: Any) -> None:
     """The first process listens: from here on SIGTERM means `_drain` first."""
     arbiter.handle_term = partial(_drain, arbiter, arbiter.handle_term)
@@ -36,6 +45,7 @@ def when_ready(arbiter: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """A worker has loaded the application."""
     stopping.ask_worker(lambda: not worker.alive)
+    start_tracing()
 
 
 def _drain(arbiter: Any, stop: Any) -> None:

@@ -14,6 +14,7 @@ from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from leadagent.telemetry.context import fresh_context, request_id_from
+from leadagent.telemetry.figures import count_request
 from leadagent.telemetry.routes import route_of
 
 HEADER = "X-Request-ID"
@@ -67,18 +68,15 @@ class _Trail:
                 self.end(response, stream=how)
 
     def end(self, response: HttpResponseBase, **more: str) -> None:
-        route = self._route()
-        told = {
-            "method": self._request.method if self._request.method in _METHODS else "other",
-            "route": route,
-            "status": response.status_code,
-            "ms": round((time.perf_counter() - self._began) * 1000),
-            "queries": self._queries,
-        }
+        seconds = time.perf_counter() - self._began
+        method = self._request.method if self._request.method in _METHODS else "other"
+        route, status = self._route(), response.status_code
         say = logger.debug if route in _PROBES or route == "static" else logger.info
-        if response.status_code >= 500:
+        if status >= 500:
             say = logger.warning
-        say("request", **told, **more)
+        told = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000)}
+        say("request", **told, queries=self._queries, **more)
+        count_request(method=str(method), route=route, status=status, seconds=seconds)
         # Django would tell it a second time, without its id.
         response._has_been_logged = True  # type: ignore[attr-defined]  # django.utils.log looks for it
 

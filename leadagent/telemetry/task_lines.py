@@ -8,7 +8,14 @@ from contextlib import ExitStack
 from typing import Any
 
 import structlog
-from celery.signals import before_task_publish, setup_logging, task_postrun, task_prerun
+from celery.signals import (
+    before_task_publish,
+    setup_logging,
+    task_postrun,
+    task_prerun,
+    worker_init,
+    worker_process_init,
+)
 from django.conf import settings
 
 from leadagent.telemetry.context import current_request_id, fresh_context, request_id_from
@@ -31,6 +38,22 @@ def _set_up_logging(**_: Any) -> None:
     current_app.log.redirect_stdouts("WARNING")
 
 
+@worker_init.connect
+def _serve_metrics(**_: Any) -> None:
+    # Not before settings are there: this module comes with the package.
+    from leadagent.telemetry.metrics_server import serve_metrics
+
+    serve_metrics()
+
+
+@worker_process_init.connect
+def _start_tracing(**_: Any) -> None:
+    # In each process that works: an exporter's thread does not survive a fork.
+    from leadagent.telemetry.traces import start_tracing
+
+    start_tracing()
+
+
 @before_task_publish.connect
 def _hand_on(headers: dict[str, Any] | None = None, **_: Any) -> None:
     if headers is not None and (request_id := current_request_id()):
@@ -50,6 +73,10 @@ def _begin(task_id: str, task: Any, **_: Any) -> None:
 @task_postrun.connect
 def _end(task_id: str, task: Any, state: str | None = None, **_: Any) -> None:
     began, inside = _running.pop(task_id, (time.perf_counter(), ExitStack()))
+    from leadagent.telemetry.figures import count_task
+
+    seconds = time.perf_counter() - began
     with inside:
         say = logger.warning if state == "FAILURE" else logger.info
-        say("task", task=task.name, state=state or "UNKNOWN", ms=round((time.perf_counter() - began) * 1000))
+        say("task", task=task.name, state=state or "UNKNOWN", ms=round(seconds * 1000))
+    count_task(task=task.name, state=state or "UNKNOWN", seconds=seconds)

@@ -45,8 +45,9 @@ def figures(settings: Settings) -> dict[str, int]:
     settings.METRICS_TOKEN = TOKEN
     answer = Client().get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
-    lines = [line.split() for line in answer.text.splitlines() if not line.startswith("#")]
-    return {name.removeprefix("leadagent_usage_"): int(value) for name, value in lines}
+    prefix = "leadagent_usage_"
+    lines = [line.split() for line in answer.text.splitlines() if line.startswith(prefix)]
+    return {name.removeprefix(prefix): int(value) for name, value in lines}
 
 
 def test_nothing_waits(settings: Settings) -> None:

@@ -21,6 +21,7 @@ from leadagent.leads.running.leases import Claim, LeaseLost, StepOutcome, comple
 from leadagent.leads.running.qualify import qualify
 from leadagent.leads.running.run_state import ModelUse, StepFailure, TakenOver
 from leadagent.telemetry.context import bound
+from leadagent.telemetry.traces import note_error, span
 
 logger = logging.getLogger(__name__)
 
@@ -33,10 +34,14 @@ def perform_step(claim: Claim) -> timedelta | None:
     Returns the pause after which the run wants a worker again (zero when the next step
     waits), or None when it wants none.
     """
-    with bound(run_id=claim.run_id, step=claim.name, attempt=claim.attempt):
+    with (
+        bound(run_id=claim.run_id, step=claim.name, attempt=claim.attempt),
+        span(f"step {claim.name}", {"leadagent.run_id": str(claim.run_id), "leadagent.attempt": claim.attempt}),
+    ):
         try:
             outcome = _perform(claim)
             if isinstance(outcome, StepFailure):
+                note_error(outcome.code)
                 return fail_step(claim, outcome)
             return timedelta(0) if complete_step(claim, outcome) else None
         except (LeaseLost, event_loop.HeartbeatStopped):
