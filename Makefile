@@ -15,7 +15,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup browser run test look chaos fuzz bench check format clean
+.PHONY: help setup browser run test look screenshots chaos fuzz bench check format clean
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -68,6 +68,9 @@ bench: $(STAMP) ## Measure the figures of docs/performance.md (BENCH_ARGS="--eve
 
 look: $(STAMP) browser ## Hold every page to its rules in every variant and photograph it (PICTURES=directory)
 	@LEADAGENT_LOOK=long $(BIN)/python -m pytest tests/look $(if $(PICTURES),--basetemp $(PICTURES))
+
+screenshots: $(STAMP) browser ## Take the pictures of docs/tour.md from the demo
+	@$(BIN)/python -m tests.tour
 
 check: $(STAMP) ## Lint, types, import contracts, security, migrations, deploy settings
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/check
