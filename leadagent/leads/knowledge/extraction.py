@@ -3,7 +3,8 @@
 `python -I extraction.py` reads the file from standard input and writes one JSON object: `kind`, `text` and
 `pages`, or `problem`, a code that `file_reading` has a sentence for. Whatever the file makes the
 libraries do ends with this process: its memory and processor time are limited before the first byte is
-read, it gets no environment and no open file but these two.
+read, it gets no environment and no open file but these two, and can reach no network and start no program
+(`no_network`).
 
 Arguments: bytes of memory, seconds of processor time, characters of text, pages.
 """
@@ -14,10 +15,12 @@ import io
 import json
 import re
 import resource
+import runpy
 import sys
 import warnings
 import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 # What all parts of an archive may hold together once they are unpacked, and how much smaller they may be packed.
@@ -175,16 +178,24 @@ def _pdf(data: bytes, max_pages: int) -> Extracted:
     return Extracted("pdf", "\n\n".join(f"# Page {n}\n\n{text}" for n, text in enumerate(pages, 1) if text), count)
 
 
-def _limit(memory: int, seconds: int) -> None:
+def _limit(memory: int, seconds: int, characters: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    # The answer is a file, and the only one to write: six bytes for a character at most.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8 * characters + 4096, 8 * characters + 4096))
+
+
+def _shut_network() -> None:
+    # By its path: started with -I, this finds no module of ours.
+    runpy.run_path(str(Path(__file__).with_name("no_network.py")))["shut"]()
 
 
 def main(arguments: list[str]) -> None:
     memory, seconds, characters, pages = (int(argument) for argument in arguments)
-    _limit(memory, seconds)
+    _limit(memory, seconds, characters)
+    _shut_network()
     answer: dict[str, Any]
     try:
         found = extract(sys.stdin.buffer.read(), max_characters=characters, max_pages=pages)
