@@ -55,9 +55,14 @@ def mock(started: Started, provider: str, settings: Settings, own_places: None) 
 
 
 @pytest.fixture
-def tenant(mock: Aimock, organization: Organization, monkeypatch: pytest.MonkeyPatch) -> Organization:
-    """Acme with its own key at the provider; what it uses is written over the test's own connection."""
+def accounting(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is used is written over the test's own connection, and vanishes with it."""
     lead_over_test_connection(monkeypatch)
+
+
+@pytest.fixture
+def tenant(mock: Aimock, organization: Organization, accounting: None) -> Organization:
+    """Acme with its own key at the provider."""
     save_ai_config(
         organization,
         provider=mock.provider,
@@ -81,7 +86,7 @@ def own_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with httpx2.HTTPTransport() as pool:
         monkeypatch.setattr("byok.wire._sync_pool", pool)
         yield
+    # Agents run on the process's loop, which goes on.
     for loop, opened in list(wire._async_pools.items()):
-        if loop.is_running():
-            asyncio.run_coroutine_threadsafe(opened.aclose(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(opened.aclose(), loop).result(10)
         del wire._async_pools[loop]

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 Rows = Callable[[], list[AIUsage]]
 LONG = os.environ.get("LEADAGENT_CHAOS") == "long"
-LEADS, SEEDS, ROUNDS = (40, range(1, 9), 6) if LONG else (5, range(1, 2), 3)
+LEADS, SEEDS, ROUNDS = (20, range(1, 6), 6) if LONG else (5, range(1, 2), 3)
 # aimock rolls one after the other: these are 38 of 100 calls together.
 FAULTS = {"dropRate": 0.12, "malformedRate": 0.12, "rateLimitRate": 0.12, "disconnectRate": 0.09}
 OVER = {RunStatus.AWAITING_REVIEW, RunStatus.FAILED}
