@@ -23,6 +23,8 @@ from leadagent.sandbox.tokens import Usage
 
 WIRE = Wire("openrouter", bearer_key, spell, "x-request-id", "x-generation-id")
 _KEY_LIMIT = Decimal(100)
+# Always there, and without a value for most providers.
+_UNTOLD = {"system_fingerprint": None, "service_tier": None}
 _DISCONNECTED = {"code": 502, "message": "Provider disconnected unexpectedly"}
 
 
@@ -46,7 +48,7 @@ def chat_completions(call: Call) -> HttpResponseBase:
         "finish_reason": reason,
         "native_finish_reason": reason,
     }
-    answer = {**head, "object": "chat.completion", "system_fingerprint": None, "choices": [choice]}
+    answer = {**head, "object": "chat.completion", **_UNTOLD, "choices": [choice]}
     if fails_midway(call):
         choice |= {"finish_reason": "error", "native_finish_reason": "error", "error": _DISCONNECTED}
         answer["error"] = _DISCONNECTED
@@ -194,7 +196,7 @@ def _head(call: Call, offering: Offering) -> dict[str, Any]:
 
 
 def _events(call: Call, head: dict[str, Any], reply: Reply) -> list[bytes]:
-    head = {**head, "object": "chat.completion.chunk"}
+    head = {**head, "object": "chat.completion.chunk", "system_fingerprint": None}
 
     def chunk(delta: dict[str, Any], reason: str | None = None, **more: Any) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": reason, "native_finish_reason": reason, "logprobs": None}
@@ -206,7 +208,7 @@ def _events(call: Call, head: dict[str, Any], reply: Reply) -> list[bytes]:
     if fails_midway(call):
         return [*events, chunk({"content": ""}, "error", error=_DISCONNECTED)]
     events.append(chunk({"role": "assistant", "content": ""}, finish_reason(reply)))
-    events.append(sse({**head, "choices": [], "usage": usage_body(call.usage)}))
+    events.append(sse({**head, **_UNTOLD, "choices": [], "usage": usage_body(call.usage)}))
     return [*events, sse("[DONE]")]
 
 

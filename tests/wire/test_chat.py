@@ -17,6 +17,7 @@ from usage.models import AIUsage
 pytestmark = pytest.mark.django_db
 
 Rows = Callable[[], list[AIUsage]]
+WAYS = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 
 
 @pytest.fixture
@@ -28,11 +29,13 @@ def text_of(answer: Any) -> str:
     return str(answer.content[0].text if hasattr(answer, "content") else answer.choices[0].message.content)
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@WAYS
 def test_a_call_is_booked_with_the_tokens_that_the_provider_told(
     mock: Aimock, model: TenantModel, rows: Rows, stream: bool
 ) -> None:
-    mock.answers(says("Hello, how can I help you today?", name="answer-1", told=usage(1234, 567, cost=0.0123)))
+    fixture = says("Hello, how can I help you today?", name="answer-1", told=usage(1234, 567, cost=0.0123))
+    # OpenRouter's streams begin with a comment.
+    mock.answers(fixture | {"openRouterProcessing": True})
 
     answer = chat(model, stream=stream)
     if stream:
@@ -52,3 +55,26 @@ def test_a_call_is_booked_with_the_tokens_that_the_provider_told(
     assert row.estimated_cost == (1234 * listed.input_price + 567 * listed.output_price) / 1_000_000
     # Only OpenRouter says itself what a call cost.
     assert row.actual_cost == (Decimal("0.0123") if mock.provider == "openrouter" else None)
+
+
+@WAYS
+@pytest.mark.parametrize("provider", ["openrouter"])
+def test_cached_tokens_thoughts_and_the_bill_of_another_account_are_kept_apart(
+    mock: Aimock, model: TenantModel, rows: Rows, stream: bool
+) -> None:
+    told = usage(1000, 300, cost=0.001) | {
+        "prompt_tokens_details": {"cached_tokens": 400, "cache_write_tokens": 100},
+        "completion_tokens_details": {"reasoning_tokens": 120},
+        # The account has a key of its own at the vendor, who sends a bill beside OpenRouter's.
+        "is_byok": True,
+        "cost_details": {"upstream_inference_cost": 0.02},
+    }
+    mock.answers(says("Hello", name="answer-1", told=told))
+    answer = chat(model, stream=stream)
+    if stream:
+        list(answer)
+
+    (row,) = rows()
+    assert (row.input_tokens, row.cached_input_tokens, row.cache_write_tokens) == (500, 400, 100)
+    assert (row.output_tokens, row.reasoning_tokens, row.total_tokens) == (300, 120, 1300)
+    assert row.actual_cost == Decimal("0.021")
