@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -147,3 +148,29 @@ def test_a_worker_is_killed(lab: Lab, counted: Counted, point: str, step: str) -
     assert begun == dict.fromkeys(STEPS, 1) | {step: POINTS[point]}
     tenant.give_up_open_calls()
     counted(tally(f"worker killed {point} of {step}", tenant))
+
+
+def test_a_worker_that_is_told_to_stop_ends_its_step_first(lab: Lab, counted: Counted) -> None:
+    tenant = lab.tenant("slow2")
+    run = Run(tenant, done=0)
+    until(lambda: lab.worker.process.poll() is None, "there is a worker")
+    run.nudge()
+    until(tenant.recorded, "the call has arrived")
+
+    # As `docker compose stop` does it: the main process only. Its supervisor starts the next one.
+    [told] = children_of(lab.worker.process.pid)
+    os.kill(told, signal.SIGTERM)
+    until(lambda: not Path(f"/proc/{told}").exists(), "the worker has ended")
+
+    how = "SELECT status, attempts, workers_lost FROM leads_step WHERE run_id = %s AND name = %s"
+    ended = lab.query(how, run.id, STEPS[0])
+    assert ended == [("succeeded", 1, 0)], "what it had begun it has stored"
+    until(lambda: run.status == "awaiting_review", "the next worker has gone on", seconds=60)
+    begun = dict(lab.query("SELECT name, attempts FROM leads_step WHERE run_id = %s", run.id))
+    assert begun == dict.fromkeys(STEPS, 1)
+    assert run.effects() == {"leads": 1, "runs": 1, "drafts": 1, "emails": 0}
+    counted(tally("worker told to stop in a call", tenant))
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
