@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
+from byok.json_answers import json_object
 from byok.providers import Provider
 
 # Larger answers pass through, but are not kept for reading: their usage is then unknown.
@@ -53,11 +52,7 @@ class AnswerReader:
         """The answer as a JSON object; None when it is no such thing."""
         if self._is_stream:
             return self._folded or None
-        try:
-            body = json.loads(bytes(self._buffer))
-        except ValueError:
-            return None
-        return body if isinstance(body, dict) else None
+        return json_object(self._buffer)
 
     def _read_events(self) -> None:
         *lines, rest = bytes(self._buffer).split(b"\n")
@@ -72,9 +67,6 @@ class AnswerReader:
         return not self._folded or b'"error"' in line or (b'"usage"' in line and b'"usage":null' not in line)
 
     def _fold(self, data: bytes) -> None:
-        try:
-            event = json.loads(data)
-        except ValueError:
-            return
-        if isinstance(event, Mapping) and self._provider.fold_stream_event(self._folded, event):
+        event = json_object(data)
+        if event is not None and self._provider.fold_stream_event(self._folded, event):
             self.is_final = True

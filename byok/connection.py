@@ -6,7 +6,6 @@ or does not tell (unknown), and all is well. A timeout is never a verdict on a k
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from django.utils import timezone
 from byok import report_lines as say
 from byok.asking import Answer, ask
 from byok.errors import AIError
+from byok.json_answers import json_object
 from byok.probing import probe_model
 from byok.providers import REGISTRY, Provider, WrongKey
 from byok.providers.key_facts import KeyFacts, model_ids
@@ -97,11 +97,8 @@ class _Questions:
 def _json_object(entry: Provider, answer: Answer | AIError) -> Mapping[str, Any] | AIError:
     if isinstance(answer, AIError):
         return answer
-    try:
-        body = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        body = None
-    return body if isinstance(body, dict) else AIError("bad_response", provider=entry.id)
+    body = json_object(answer.body)
+    return AIError("bad_response", provider=entry.id) if body is None else body
 
 
 def _about_the_key(entry: Provider, api_key: str, questions: _Questions) -> tuple[list[ReportLine], KeyFacts]:

@@ -7,13 +7,14 @@ admin that says what to do next. HTTP status decides before message text.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from byok.json_answers import json_object
+from byok.reading_errors import is_reading_error
 from leadagent.logs import scrub
 
 
@@ -311,7 +312,7 @@ def translate(exc: BaseException, provider: str) -> AIError | None:
 
 
 def _is_unreadable(exc: BaseException | None) -> bool:
-    return isinstance(exc, json.JSONDecodeError) or type(exc).__name__ == "APIResponseValidationError"
+    return type(exc).__name__ in {"JSONDecodeError", "APIResponseValidationError"} or is_reading_error(exc)
 
 
 def _chain(exc: BaseException) -> Iterator[BaseException]:
@@ -339,10 +340,7 @@ def _status_in(body: object) -> int:
 def error_object(body: object) -> Mapping[str, Any]:
     """The provider's error object, whichever way the SDK hands the body over. Empty when there is none."""
     if isinstance(body, str | bytes):
-        try:
-            body = json.loads(body)
-        except ValueError:
-            return {}
+        body = json_object(body)
     if isinstance(body, Mapping):
         inner = body.get("error")
         return inner if isinstance(inner, Mapping) else body

@@ -17,6 +17,7 @@ from uuid import UUID
 from byok import errors, pricing
 from byok.answers import AnswerReader
 from byok.credentials import KnownCredential
+from byok.json_answers import json_object
 from byok.providers import REGISTRY
 from leadagent.logs import scrub
 from usage.models import KeyOwner
@@ -51,7 +52,7 @@ class Exchange:
         self._provider = REGISTRY[context.provider]
         self._context = context
         self._shape = self._provider.usage_shape(path)
-        request = _json_object(body)
+        request = json_object(body) or {}
         asking = self._provider.asking_for_usage(path, request)
         # What goes over the wire: the caller's own body, unless the answer would not tell its usage.
         self.body = body if asking is None else json.dumps(asking).encode()
@@ -222,11 +223,3 @@ class Exchange:
             provider_request_id=self._request_id,
             estimated_cost=estimated_cost,
         )
-
-
-def _json_object(body: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(body) if body else {}
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import secrets
 import time
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from django.conf import settings
 
 from byok.config import InvalidConfig, check_api_key
 from byok.errors import AIError, classify_status, error_object
+from byok.json_answers import json_object
 from byok.providers import REGISTRY
 from byok.wire import shared_pool
 
@@ -104,11 +104,8 @@ def _post(fields: Mapping[str, str]) -> tuple[int, Mapping[str, Any]]:
         raise AIError(failure, provider=OPENROUTER)
     if raw is None:
         raise AIError("bad_response", provider=OPENROUTER, status=response.status_code)
-    try:
-        body = json.loads(raw)
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
+    body = json_object(raw)
+    if body is None:
         if response.status_code == 200:
             raise AIError("bad_response", provider=OPENROUTER, status=200)
         body = {}

@@ -6,7 +6,6 @@ on the operation `connection_test`.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from byok import pricing
 from byok.asking import CONNECT_SECONDS
 from byok.config import get_ai_config
 from byok.errors import AIError, error_from_answer, error_object
+from byok.json_answers import json_object
 from byok.key_sources import KeyOfNoRow
 from byok.metering import CallContext
 from byok.providers import REGISTRY, Provider
@@ -97,11 +97,8 @@ def _read(entry: Provider, context: CallContext, status: int, body: bytes, heade
         if entry.began_to_answer(status, error_object(body)):
             return Probed()
         return Probed(error_from_answer(entry.id, status, body, headers))
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        answer = None
-    if not isinstance(answer, dict):
+    answer = json_object(body)
+    if answer is None:
         return Probed(AIError("bad_response", provider=entry.id))
     if answer.get("error"):
         # Generation had begun, so the status was 200; the body tells the failure.

@@ -7,7 +7,6 @@ is of the same account as a rule, and where it is not, the provider knows no suc
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -22,6 +21,7 @@ from byok.config import byok_allowed
 from byok.credentials import REFUSED
 from byok.encryption import KeyUnreadable, decrypt_api_key
 from byok.errors import AIError
+from byok.json_answers import json_object
 from byok.models import ProviderCredential
 from byok.providers import REGISTRY
 from byok.providers.base import Generation, Provider
@@ -95,11 +95,8 @@ def _ask(call: Unsettled, organization: Organization, path: str) -> Answer | AIE
 
 
 def _read(entry: Provider, answer: Answer) -> Generation | None:
-    try:
-        body = json.loads(answer.body, parse_float=Decimal)
-    except ValueError:
-        return None
-    return entry.read_generation(body) if isinstance(body, dict) else None
+    body = json_object(answer.body, parse_float=Decimal)
+    return None if body is None else entry.read_generation(body)
 
 
 def _told(generation: Generation) -> Told:

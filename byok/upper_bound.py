@@ -7,10 +7,10 @@ defaults below stand in; a call that costs more than was held for it is counted 
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 from typing import Any
 
+from byok.json_answers import json_object
 from byok.pricing import FixedPrice, TokenBuckets, estimate
 
 # What today's small chat models may write at most (gpt-4o-mini: 16,384).
@@ -23,7 +23,7 @@ _OUTPUT_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 def most_it_may_cost(provider: str, model: str, body: bytes, *, fixed: FixedPrice | None = None) -> Decimal:
     """US dollars for a request body as it goes over the wire, at the price that its answer will be estimated by."""
-    request = _json_object(body)
+    request = json_object(body) or {}
     size = len(body)
     is_cached_on_the_way = b'"cache_control"' in body
     tokens = TokenBuckets(
@@ -44,11 +44,3 @@ def _output_limit(request: dict[str, Any]) -> int:
     wanted = request.get("n")
     choices = wanted if isinstance(wanted, int) and wanted > 1 else 1
     return choices * (max(named) if named else DEFAULT_OUTPUT_TOKENS)
-
-
-def _json_object(body: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(body) if body else {}
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}

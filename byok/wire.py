@@ -166,7 +166,7 @@ Stream = TypeVar("Stream")
 @dataclass(frozen=True, slots=True)
 class _Answer(Generic[Stream]):
     status: int
-    headers: dict[str, str]
+    headers: httpx2.Headers
     stream: Stream
 
 
@@ -262,12 +262,14 @@ def _wire_copy(request: httpx2.Request, context: CallContext, secret: str, body:
     )
 
 
-def _kept_headers(headers: httpx2.Headers, secret: str) -> dict[str, str]:
-    return {
+def _kept_headers(headers: httpx2.Headers, secret: str) -> httpx2.Headers:
+    kept = {
         name.lower(): value.replace(secret, "[key removed]")
         for name, value in headers.items()
         if name.lower() in _KEPT_HEADERS or name.lower().startswith(_KEPT_PREFIXES)
     }
+    # A value may be any bytes; left to itself, httpx2 writes ASCII only.
+    return httpx2.Headers(kept, encoding="utf-8")
 
 
 def _without_key(body: bytes, secret: str) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from datetime import timedelta
 from decimal import Decimal
@@ -17,6 +16,7 @@ from byok.catalog.packaged import list_prices
 from byok.config import byok_allowed
 from byok.encryption import KeyUnreadable, decrypt_api_key
 from byok.errors import AIError
+from byok.json_answers import json_object
 from byok.models import CatalogModel, CatalogSync, CredentialStatus, ModelKind, ProviderCredential, SyncOutcome
 from byok.pricing import price_version
 from byok.providers import REGISTRY
@@ -80,10 +80,7 @@ def _own_names(credential: ProviderCredential) -> list[str]:
     answer = ask(ROUTE, api_key, entry.chat_models_path, deadline=time.monotonic() + _SECONDS)
     if isinstance(answer, AIError):
         raise answer
-    try:
-        listed = model_ids(json.loads(answer.body))
-    except (ValueError, RecursionError):
-        listed = None
+    listed = model_ids(json_object(answer.body))
     if listed is None:
         raise AIError("bad_response", provider=ROUTE)
     own = sorted(name for name in listed if name.startswith("ft:") and name.isprintable() and len(name) <= 200)

@@ -18,6 +18,7 @@ from byok.models import PLATFORM_DEFAULT
 from byok.providers import REGISTRY
 from byok.providers.base import BatchLimits, Provider
 from byok.resolver import EmbeddingChoice, embedding_in_force
+from leadagent.leads.knowledge.answered_vectors import read_vectors
 from leadagent.leads.knowledge.batches import in_batches
 from leadagent.leads.running.run_state import lock_run, note_platform_use
 from leadagent.tenants import audit
@@ -144,8 +145,8 @@ def _embed(
     client = cast("OpenAI", model.client()).with_options(timeout=timeout or BATCH_SECONDS)
     with translated(model.provider):
         answer = client.embeddings.create(model=model.model_id, input=texts, encoding_format="float")
-    vectors = [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
-    if len(vectors) != len(texts) or not all(vectors):
+    vectors = read_vectors(answer, count=len(texts))
+    if vectors is None:
         raise AIError("bad_response", provider=model.provider)
     return Embeddings(vectors, name)
 

@@ -1,0 +1,69 @@
+"""Answers that nobody can read end as an error in our words and with a usage row, not as a failure of ours."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pytest
+
+from byok.errors import AIError, translated
+from byok.json_answers import json_object
+from byok.reading_errors import is_reading_error
+from tests.byok.conftest import Tenant
+from tests.byok.fake_provider import OPENAI_CHAT, FakeProvider, chat, streamed
+from usage.models import AIUsage
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+
+Rows = Callable[[], list[AIUsage]]
+DEEP = b"[" * 100_000
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b'{"a": \xff}', DEEP, b'{"a":' * 100_000, b"1" * 10_000])
+def test_only_an_object_is_an_object(raw: bytes) -> None:
+    assert json_object(raw) is None
+    assert json_object(b'{"a": 1}') == {"a": 1}
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "openrouter"])
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_answer_nested_without_end(
+    provider: str, status: int, tenant: Tenant, fake: FakeProvider, rows: Rows
+) -> None:
+    model = tenant(provider)
+    fake.answers(status, DEEP)
+    with pytest.raises(AIError) as caught, translated(provider):
+        chat(model)
+    assert caught.value.code == ("bad_response" if status == 200 else "overloaded")
+    [row] = rows()
+    assert (row.success, row.total_tokens) == (False, 0)
+
+
+@pytest.mark.parametrize("piece", [b"data: \xff\xfe\n\n", b"data: " + DEEP + b"\n\n"])
+def test_a_stream_with_a_piece_that_is_no_text(piece: bytes, tenant: Tenant, fake: FakeProvider, rows: Rows) -> None:
+    model = tenant("openai")
+    fake.answer = lambda request: streamed([piece])
+    with pytest.raises(AIError) as caught, translated("openai"):
+        list(chat(model, stream=True))
+    assert caught.value.code == "bad_response"
+    assert len(rows()) == 1
+
+
+def test_a_header_that_is_not_ascii(tenant: Tenant, fake: FakeProvider, rows: Rows) -> None:
+    """It broke the answer's way back after the call was billed, and the call was left without its row."""
+    model = tenant("openai")
+    body = json.dumps(OPENAI_CHAT).encode()
+    headers = [(b"content-type", b"application/json"), (b"x-request-id", b"r\xe9q")]
+    fake.answer = lambda request: httpx2.Response(200, headers=headers, content=body)
+    assert chat(model).choices[0].message.content == "Hello"
+    [row] = rows()
+    assert (row.success, row.total_tokens) == (True, 1500)
+
+
+def test_our_own_mistakes_stay_what_they_are() -> None:
+    mistakes: list[Callable[[], Any]] = [lambda: None.nothing, lambda: {}["a"], lambda: int("x")]  # type: ignore[attr-defined]
+    for mistake in mistakes:
+        with pytest.raises((ValueError, AttributeError, KeyError)) as caught, translated("openai"):
+            mistake()
+        assert not is_reading_error(caught.value)
