@@ -81,7 +81,8 @@ def find_models(
 ) -> dict[str, ModelOption]:
     """The known ones of these models, by the names that were given. One query."""
     entry = REGISTRY.get(provider)
-    ids = {name: _id_of(entry, kind, name) for name in names if name} if entry is not None else {}
+    # A refused form comes back with whatever was typed: what no name can hold, PostgreSQL need not be asked about.
+    ids = {name: _id_of(entry, kind, name) for name in names if name and name.isprintable()} if entry else {}
     if entry is None or not ids:
         return {}
     rows = _models(provider, organization).filter(kind=kind, model_id__in=set(ids.values()))

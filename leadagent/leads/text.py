@@ -4,11 +4,13 @@ import unicodedata
 
 
 def clean(text: str) -> str:
-    """`text` without control characters except line breaks and tabs, and without blank ends.
+    """`text` without control characters except line breaks and tabs, without halves of characters, without blank ends.
 
-    PostgreSQL refuses NUL in text and JSON; the others only hide things from a reader.
+    PostgreSQL refuses NUL in text and JSON, and what UTF-8 cannot write; the others only hide things from a reader.
     """
-    return "".join(c for c in text.replace("\r\n", "\n") if c in "\n\t" or unicodedata.category(c) != "Cc").strip()
+    return "".join(
+        c for c in text.replace("\r\n", "\n") if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"}
+    ).strip()
 
 
 def one_line(text: str, *, limit: int) -> str:

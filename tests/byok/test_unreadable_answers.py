@@ -12,6 +12,7 @@ from byok.json_answers import json_object
 from byok.reading_errors import is_reading_error
 from tests.byok.conftest import Tenant
 from tests.byok.fake_provider import OPENAI_CHAT, FakeProvider, chat, streamed
+from tests.byok.keys import KEYS
 from usage.models import AIUsage
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
@@ -62,7 +63,7 @@ def test_a_header_that_is_not_ascii(tenant: Tenant, fake: FakeProvider, rows: Ro
 
 
 def test_our_own_mistakes_stay_what_they_are() -> None:
-    mistakes: list[Callable[[], Any]] = [lambda: None.nothing, lambda: {}["a"], lambda: int("x")]  # type: ignore[attr-defined]
+    mistakes: list[Callable[[], Any]] = [lambda: KEYS.nothing, lambda: KEYS["a"], lambda: int("x")]  # type: ignore[attr-defined]
     for mistake in mistakes:
         with pytest.raises((ValueError, AttributeError, KeyError)) as caught, translated("openai"):
             mistake()

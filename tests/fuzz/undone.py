@@ -32,7 +32,11 @@ class Crashes:
         if kind is None:
             self.latest = "an error that was handled before"
             return
-        ours = [frame for frame in traceback.extract_tb(trace) if ".venv" not in frame.filename]
+        ours = [
+            frame
+            for frame in traceback.extract_tb(trace)
+            if ".venv" not in frame.filename and "/telemetry/" not in frame.filename
+        ]
         where = f" at {'/'.join(ours[-1].filename.split('/')[-3:])}:{ours[-1].lineno}" if ours else ""
         self.latest = f"{kind.__name__}: {str(error).splitlines()[0][:120] if str(error) else ''}{where}"
 
