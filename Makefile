@@ -61,7 +61,7 @@ chaos: $(STAMP) ## Let servers, workers and providers fail while calls go on, an
 	@LEADAGENT_CHAOS=long $(BIN)/python -m pytest tests/chaos tests/wire/test_chaos.py
 
 fuzz: $(STAMP) ## Try fifty thousand bad inputs on pages, API, files and providers' answers, and count what fails
-	@LEADAGENT_FUZZ=long $(BIN)/python -m pytest tests/fuzz
+	@LEADAGENT_FUZZ=long $(BIN)/python -m pytest $(PYTEST_ARGS) tests/fuzz
 
 bench: $(STAMP) ## Measure the figures of docs/performance.md (BENCH_ARGS="--events 10000000")
 	@$(BIN)/python -m tests.bench $(BENCH_ARGS)

@@ -14,11 +14,12 @@ from leadagent.leads.models.note import NOTE_LIMIT
 class NewLead(Schema):
     """A lead as it comes in. The limits are those of the public form."""
 
-    name: Annotated[str, Field(max_length=120)]
-    email: Annotated[str, Field(max_length=254)]
+    # The form refuses empty ones in its own words.
+    name: Annotated[str, Field(max_length=120, json_schema_extra={"minLength": 1})]
+    email: Annotated[str, Field(max_length=254, json_schema_extra={"format": "email"})]
     company: Annotated[str, Field(max_length=160)] = ""
     phone: Annotated[str, Field(max_length=40)] = ""
-    message: Annotated[str, Field(max_length=8000)]
+    message: Annotated[str, Field(max_length=8000, json_schema_extra={"minLength": 1})]
 
 
 class StepOut(Schema):

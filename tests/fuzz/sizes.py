@@ -8,13 +8,15 @@ IS_LONG = os.environ.get("LEADAGENT_FUZZ") == "long"
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """`api_drawn`: calls drawn at random per operation and kind; the others: inputs per area."""
+    """`api_drawn`: calls drawn at random per operation and kind; `api_scenarios`: rows of up to eight calls that follow
+    from each other; the others: inputs per area.
+    """
 
     api_drawn: int
     api_is_sent_as_everybody: bool
+    api_scenarios: int
     form_inputs: int
     query_inputs: int
-    body_inputs: int
     csv_files: int
     uploads: int
     answers: int
@@ -23,21 +25,21 @@ class Sizes:
 SHORT = Sizes(
     api_drawn=6,
     api_is_sent_as_everybody=False,
-    form_inputs=300,
-    query_inputs=300,
-    body_inputs=400,
-    csv_files=120,
-    uploads=60,
-    answers=400,
+    api_scenarios=15,
+    form_inputs=200,
+    query_inputs=200,
+    csv_files=100,
+    uploads=40,
+    answers=160,
 )
 LONG = Sizes(
-    api_drawn=150,
+    api_drawn=40,
     api_is_sent_as_everybody=True,
-    form_inputs=18_000,
+    api_scenarios=500,
+    form_inputs=12_000,
     query_inputs=8_000,
-    body_inputs=6_000,
-    csv_files=5_000,
+    csv_files=6_000,
     uploads=3_000,
-    answers=10_000,
+    answers=9_000,
 )
 SIZES = LONG if IS_LONG else SHORT

@@ -98,6 +98,11 @@ def _send(case: Case, caller: Caller, tally: Tally, crashes: Crashes) -> None:
     crashes.latest = ""
     with undone():
         answer = case.call(headers=caller.headers, cookies=caller.cookies)
+    note_answer(case, answer, caller, tally, crashes)
+
+
+def note_answer(case: Case, answer: Response, caller: Caller, tally: Tally, crashes: Crashes) -> None:
+    """Count what came, and all that is wrong with it."""
     tally.outcomes[str(answer.status_code)] += 1
     example = f"{case.method} {case.formatted_path} {case.query or ''} {str(case.body)[:300]}"
     if answer.status_code >= 500:
