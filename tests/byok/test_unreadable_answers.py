@@ -15,7 +15,7 @@ from tests.byok.fake_provider import OPENAI_CHAT, FakeProvider, chat, streamed
 from tests.byok.keys import KEYS
 from usage.models import AIUsage
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 Rows = Callable[[], list[AIUsage]]
 DEEP = b"[" * 100_000

@@ -56,9 +56,10 @@ def prompt(request: HtmxHttpRequest, operation: str) -> HttpResponse:
         again = PromptForm(name, initial={**form.cleaned_data, "seen": conflict.current.revision})
         return _page(request, name, form=again, theirs=conflict.current, status=409)
     if made is None:
-        messages.info(request, "This text is in force already.")
-    else:
-        messages.success(request, f"Version {made.number} is saved and in force. The next step is done with it.")
+        messages.info(request, "This text is in force already: nothing was saved.")
+        # What was noted about it stays in its field.
+        return _page(request, name, form=form)
+    messages.success(request, f"Version {made.number} is saved and in force. The next step is done with it.")
     return redirect("leads:prompt", request.organization.slug, name)
 
 

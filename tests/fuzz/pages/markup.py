@@ -45,12 +45,18 @@ class Form:
     # Whether htmx sends it, beside plain HTML.
     by_htmx: bool = False
 
+    @property
+    def refuses_keys(self) -> bool:
+        """The forms where a key may end up in a wrong field: such a one is told, and not kept."""
+        near_keys = any(control.name == "api_key" for control in self.controls)
+        return near_keys or "/settings/emails/" in self.action or "/settings/prompts/" in self.action
+
 
 def parsed(content: bytes) -> Any:
     """The page's tree; a fragment has a body too."""
     parser = lxml.html.HTMLParser(encoding="utf-8", huge_tree=True)
     return lxml.html.document_fromstring(
-        b"<!doctype html><body>" + (content.replace(b"\0", b"") or b" "), parser=parser
+        b"<!doctype html><body>" + (content.replace(b"\0", b" ") or b" "), parser=parser
     )
 
 

@@ -19,7 +19,7 @@ from tests.fuzz.sizes import SIZES
 from tests.fuzz.tally import Tally
 from tests.fuzz.undone import Crashes, undone
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
+pytestmark = pytest.mark.django_db
 
 # Asked for by scripts, or by links that a furnished page does not show.
 _FURTHER = ("cursor", "page", "q", "sort", "period", "start", "end", "limit", "provider", "m", "next", "kind", "format", "days",

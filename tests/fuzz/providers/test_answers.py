@@ -26,7 +26,6 @@ from usage.models import AIUsage, DeadLetter, UsageInbox
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.usefixtures("one_connection"),
     # pydantic-ai tells so, and goes on without figures of its own: ours are read on the wire.
     pytest.mark.filterwarnings("ignore:Failed to extract usage"),
 ]
