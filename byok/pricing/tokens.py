@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from byok.providers import UsageShape
+from byok.providers.base import MOST_TOKENS
 
 if TYPE_CHECKING:
     from genai_prices.types import Provider as GenaiProvider
@@ -45,7 +46,7 @@ class TokenBuckets:
 
 
 def read_tokens(shape: UsageShape, answer: Mapping[str, Any]) -> tuple[str | None, TokenBuckets] | None:
-    """The model and token buckets that a provider's answer states, or None when it states no usage.
+    """The model and token buckets that an answer states, or None when it states no usage, or more than can be.
 
     `answer` is the JSON body, or a stream's events folded into the same shape.
     """
@@ -60,7 +61,7 @@ def read_tokens(shape: UsageShape, answer: Mapping[str, Any]) -> tuple[str | Non
     cache_read = count("cache_read_tokens")
     long_write = max(count("cache_write_1h_tokens"), _written_for_long(answer))
     write = max(count("cache_write_tokens"), count("cache_write_5m_tokens") + long_write)
-    return model, TokenBuckets(
+    buckets = TokenBuckets(
         uncached_input=max(count("input_tokens") - cache_read - write, 0),
         cache_read=cache_read,
         cache_write_5m=write - long_write,
@@ -69,6 +70,7 @@ def read_tokens(shape: UsageShape, answer: Mapping[str, Any]) -> tuple[str | Non
         reasoning=count("output_reasoning_tokens"),
         other=sum(count(name) for name in _OTHER_KINDS) + _searches(answer),
     )
+    return None if max(astuple(buckets)) > MOST_TOKENS else (model, buckets)
 
 
 @cache

@@ -36,6 +36,10 @@ class WrongKey(ValueError):
     """A text that cannot be a key of this provider; the message is a sentence for the form."""
 
 
+# More tokens than any model reads or writes in one call: an answer that states more is not believed.
+MOST_TOKENS = 1_000_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """The smallest call that shows that a model answers: what to post, and where below the base URL."""

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from django.utils.encoding import iri_to_uri, punycode
 
 from byok.errors import classify_status
-from byok.providers.base import Generation, UsageShape, WrongKey
+from byok.providers.base import MOST_TOKENS, Generation, UsageShape, WrongKey
 from byok.providers.key_facts import KeyFacts, dollars, moment
 from byok.providers.openai_wire import OpenAIWireProvider
 
@@ -202,7 +202,7 @@ def _whole_cost(cost: object, upstream: object, *, is_byok: bool) -> Decimal | N
 
 
 def _count(value: object) -> int:
-    return max(value, 0) if isinstance(value, int) and not isinstance(value, bool) else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS else 0
 
 
 def _dollars(value: object) -> Decimal | None:

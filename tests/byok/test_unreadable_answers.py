@@ -62,6 +62,16 @@ def test_a_header_that_is_not_ascii(tenant: Tenant, fake: FakeProvider, rows: Ro
     assert (row.success, row.total_tokens) == (True, 1500)
 
 
+@pytest.mark.parametrize("count", [2**63, 10**30, 2_000_000_000])
+def test_more_tokens_than_can_be(count: int, tenant: Tenant, fake: FakeProvider, rows: Rows) -> None:
+    """No column holds so many: the event was put aside, and the call had no row."""
+    model = tenant("openai")
+    fake.answers(200, OPENAI_CHAT | {"usage": OPENAI_CHAT["usage"] | {"prompt_tokens": count}})
+    assert chat(model).choices[0].message.content == "Hello"
+    [row] = rows()
+    assert (row.success, row.total_tokens, row.cost) == (True, 0, None)
+
+
 def test_our_own_mistakes_stay_what_they_are() -> None:
     mistakes: list[Callable[[], Any]] = [lambda: KEYS.nothing, lambda: KEYS["a"], lambda: int("x")]  # type: ignore[attr-defined]
     for mistake in mistakes:

@@ -44,6 +44,16 @@ def test_a_key_is_taken_out_and_the_rest_stays(client: Client, organization: Org
     assert not PromptVersion.objects.exists()
 
 
+def test_a_note_on_a_text_that_is_in_force_already_stays(client: Client, organization: Organization) -> None:
+    sent = {"text": "Write kindly.", "note": "First", "seen": "0"}
+    assert client.post(where(organization), sent).status_code == 302
+    again = client.post(where(organization), sent | {"note": "Sounds warmer", "seen": "1"})
+    assert again.status_code == 200
+    assert "in force already" in again.content.decode()
+    assert 'value="Sounds warmer"' in again.content.decode()
+    assert PromptVersion.objects.count() == 1
+
+
 def test_a_preview_is_what_would_be_sent_and_asks_nobody(
     client: Client, organization: Organization, provider: FakeProvider
 ) -> None:

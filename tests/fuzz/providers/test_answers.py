@@ -27,7 +27,7 @@ from usage.models import AIUsage, DeadLetter, UsageInbox
 pytestmark = [
     pytest.mark.django_db,
     # pydantic-ai tells so, and goes on without figures of its own: ours are read on the wire.
-    pytest.mark.filterwarnings("ignore:Failed to extract usage"),
+    pytest.mark.filterwarnings("ignore:Failed to extract usage", "ignore:Some responses omitted usage"),
 ]
 
 # A list of one model is not believed; tests of keys ask for more than the one answer that is there.
