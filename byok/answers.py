@@ -31,7 +31,8 @@ class AnswerReader:
         if self._overflow:
             return
         self._buffer += chunk
-        if self._is_stream:
+        # An event that comes byte by byte is looked at when its line has ended, not anew with each of them.
+        if self._is_stream and b"\n" in chunk:
             self._read_events()
         if len(self._buffer) > (MAX_EVENT if self._is_stream else MAX_BODY):
             self._overflow = True

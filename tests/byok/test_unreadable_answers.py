@@ -7,8 +7,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from byok.answers import AnswerReader
 from byok.errors import AIError, translated
 from byok.json_answers import json_object
+from byok.providers import REGISTRY
 from byok.reading_errors import is_reading_error
 from tests.byok.conftest import Tenant
 from tests.byok.fake_provider import OPENAI_CHAT, FakeProvider, chat, streamed
@@ -60,6 +62,23 @@ def test_a_header_that_is_not_ascii(tenant: Tenant, fake: FakeProvider, rows: Ro
     assert chat(model).choices[0].message.content == "Hello"
     [row] = rows()
     assert (row.success, row.total_tokens) == (True, 1500)
+
+
+def test_an_event_in_crumbs_is_not_read_anew_with_each_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A megabyte that came byte by byte kept a worker busy for hours."""
+    looks: list[int] = []
+    reader = AnswerReader(REGISTRY["openai"], is_stream=True)
+    read = reader._read_events
+
+    def look() -> None:
+        looks.append(1)
+        read()
+
+    monkeypatch.setattr(reader, "_read_events", look)
+    for byte in b'data: {"id": "chatcmpl-1", "choices": [], "usage": {"prompt_tokens": 3}}\n\n':
+        reader.feed(bytes([byte]))
+    assert len(looks) == 2
+    assert (reader.result() or {})["usage"] == {"prompt_tokens": 3}
 
 
 @pytest.mark.parametrize("count", [2**63, 10**30, 2_000_000_000])

@@ -1,5 +1,7 @@
 """API tokens of an organisation: made here, shown once, revoked here."""
 
+from urllib.parse import urlencode
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -22,8 +24,11 @@ def tokens(request: HtmxHttpRequest) -> HttpResponse:
     here = reverse("tenants:tokens", args=[request.organization.slug])
     may_create = signed_in_recently(request)
     if request.method == "POST" and not may_create:
-        return redirect(confirm_identity_url(here))
-    form = TokenForm(request.POST or None)
+        # What was typed is there again afterwards.
+        kept = {"name": request.POST.get("name", "")[:80], "scopes": request.POST.getlist("scopes")}
+        return redirect(confirm_identity_url(f"{here}?{urlencode(kept, doseq=True)}"))
+    kept_before = {"name": request.GET.get("name", ""), "scopes": request.GET.getlist("scopes")}
+    form = TokenForm(request.POST or None, initial=kept_before)
     created: ApiToken | None = None
     text = ""
     if request.method == "POST" and form.is_valid():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from random import Random
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, unquote_plus
 
 import pytest
 from django.core.cache import cache
@@ -109,9 +109,17 @@ def problems(form: Form, sent: list[tuple[str, str]], answer: Any, content: byte
     secrets = {name for name, control in typed.items() if control.is_secret or values.get(name) == KEY}
     if not form.refuses_keys:
         secrets = {name for name in secrets if values.get(name) != KEY or typed[name].is_secret}
-    found = [f"shows the secret of {name}" for name in sorted(secrets) if _is_shown(values.get(name, ""), content)]
+    # What was typed into another field too may come back there.
+    elsewhere = "\n".join(values[name] for name in values.keys() - secrets)
+    found = [
+        f"shows the secret of {name}"
+        for name in sorted(secrets)
+        if values.get(name, "") not in elsewhere and _is_shown(values.get(name, ""), content)
+    ]
     if answer.status_code in {301, 302, 303} or "HX-Redirect" in answer.headers:
-        is_kept = has_written or values.get("fax_extension") or form.action in NOTHING_TO_KEEP
+        address = as_shown(unquote_plus(unquote_plus(answer.headers.get("Location", ""))))
+        in_address = all(as_shown(text)[:60] in address for text in texts.values())
+        is_kept = has_written or in_address or values.get("fax_extension") or form.action in NOTHING_TO_KEEP
         if texts and not is_kept:
             found.append(
                 f"sent on to {answer.headers.get('Location', '').partition('?')[0]} without keeping {sorted(texts)}"
