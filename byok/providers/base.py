@@ -129,6 +129,8 @@ class Provider(ABC):
     api_headers: ClassVar[Mapping[str, str]] = {}
     # Why a report says nothing about money; empty where `read_key` tells.
     credit_untold: ClassVar[str] = ""
+    # Whether one click connects an account there (`byok.openrouter_connect`).
+    connects: ClassVar[bool] = False
     # Where credit is bought.
     credit_page: ClassVar[str]
     # What else can keep a model out of the list, as the end of a sentence that names the model.

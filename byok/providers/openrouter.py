@@ -48,6 +48,7 @@ class OpenRouter(OpenAIWireProvider):
         "openai/text-embedding-3-large",
     )
     price_source = "openrouter"
+    connects = True
     # https://openrouter.ai/docs/api/api-reference/api-keys/get-current-key
     key_path = "/key"
     # `/models` is public and proves nothing; this one is what the account may use:

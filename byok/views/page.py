@@ -17,7 +17,6 @@ from byok.embedding_providers import embedding_providers
 from byok.forms import AIConfigForm
 from byok.models import PLATFORM_DEFAULT
 from byok.offered_models import Kind, ModelOption, count_models, find_models, search_models
-from byok.openrouter_connect import OPENROUTER
 from byok.providers import REGISTRY
 from byok.proving import Saved
 from byok.recommendations import recommended_models
@@ -125,7 +124,7 @@ def form_context(
         "free_tier": free_tier,
         "provider_notes": _provider_notes(free_tier),
         "embedding_providers": embedding_providers(),
-        "can_connect": form.picked == OPENROUTER,
+        "can_connect": form.entry is not None and form.entry.connects,
         **(_models_context(request.organization, form) if form.entry else {}),
         # A key outlives this session: who is here is asked first.
         "confirm_url": "" if signed_in_recently(request) else confirm_identity_url(settings_url(request)),

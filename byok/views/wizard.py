@@ -22,7 +22,6 @@ from byok.key_test_limit import KeyTestsExhausted, count_key_test
 from byok.models import PLATFORM_DEFAULT, ProviderCredential
 from byok.offered_models import find_model
 from byok.onboarding_forms import OTHER, ChoiceForm, KeyForm, ModelsForm
-from byok.openrouter_connect import OPENROUTER
 from byok.provider_setup import setup_for
 from byok.providers import REGISTRY, Provider
 from byok.proving import KeyNotProved, prove_and_save
@@ -109,7 +108,7 @@ def onboarding_key(request: HtmxHttpRequest, provider: str) -> HttpResponseBase:
         "about": entry.about,
         "credential": credential,
         # One main button: connecting is it, where it can be, until there is a key.
-        "connect_first": provider == OPENROUTER and credential is None,
+        "connect_first": entry.connects and credential is None,
         "report": report,
         # The first sentence stands at the field already; the others are shown as well.
         "is_mixed": report is not None and sum(line.state is LineState.FAILED for line in report.lines) > 1,
