@@ -69,13 +69,13 @@ def form_of(request: HtmxHttpRequest, config: EffectiveConfig, data: Any = None,
 
 def provider_of_key(api_key: str) -> str:
     """The provider whose keys begin as this one does, by the longest known prefix; empty for none."""
-    pairs = [(prefix, entry.id) for entry in REGISTRY.values() for prefix in entry.key_prefixes]
+    pairs = [(prefix, entry.id) for entry in REGISTRY.values() for prefix in entry.key_prefixes if prefix]
     return max(((prefix, name) for prefix, name in pairs if api_key.startswith(prefix)), default=("", ""))[1]
 
 
 def key_prefixes() -> list[tuple[str, str]]:
     """Prefix and provider's name, longest first, for the guess while typing."""
-    pairs = [(prefix, entry.label) for entry in REGISTRY.values() for prefix in entry.key_prefixes]
+    pairs = [(prefix, entry.label) for entry in REGISTRY.values() for prefix in entry.key_prefixes if prefix]
     return sorted(pairs, key=lambda pair: -len(pair[0]))
 
 

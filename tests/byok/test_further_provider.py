@@ -21,6 +21,7 @@ from pytest_django import Settings
 from byok.catalog.loading import load_packaged
 from byok.config import save_ai_config
 from byok.connection import test_ai_connection as check
+from byok.embedding_providers import embedding_providers
 from byok.errors import AIError, translated
 from byok.models import CatalogModel, ProviderCredential
 from byok.offered_models import search_models
@@ -29,11 +30,13 @@ from byok.providers.finding import find_providers
 from byok.recommendations import recommended_models
 from byok.reports import LineState
 from byok.resolver import TenantModel, get_model_for_tenant
+from byok.views.page import key_prefixes, provider_of_key
 from leadagent import logs
+from leadagent.leads.knowledge.embedding import generate_embedding
 from leadagent.tenants.models import Organization
 from tests.byok.asked import Asked
 from tests.byok.conftest import Tenant
-from tests.byok.fake_provider import OPENAI_CHAT, FakeProvider, chat, chat_async, streamed
+from tests.byok.fake_provider import EMBEDDINGS, OPENAI_CHAT, FakeProvider, chat, chat_async, streamed
 from tests.byok.keys import KEYS
 from tests.byok.pages import HTMX, client_of, fields, text, url
 from tests.project.files import ROOT
@@ -57,11 +60,10 @@ def example() -> str:
     return found[1]
 
 
-@pytest.fixture
-def groq(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Provider:
-    """The file of the page, loaded into the registry of this process."""
-    path = tmp_path / "groq.py"
-    path.write_text(example())
+def load(source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Provider:
+    """Load a provider's file into the registry of this process."""
+    path = folder / "groq.py"
+    path.write_text(source)
     spec = importlib.util.spec_from_file_location("byok.providers.groq", path)
     assert spec is not None
     assert spec.loader is not None
@@ -73,6 +75,12 @@ def groq(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Provider:
     monkeypatch.setattr(logs, "_further_shapes", logs._further_shapes)
     logs.know_key_prefixes(provider.key_prefixes)
     return provider
+
+
+@pytest.fixture
+def groq(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Provider:
+    """The file of the page."""
+    return load(example(), tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -323,6 +331,45 @@ def test_usage_is_shown_under_its_name(
 def test_embeddings_are_refused_with_a_way_out(model: TenantModel, organization: Organization) -> None:
     with pytest.raises(AIError, match=r"Groq offers no embeddings, .*Choose OpenRouter or OpenAI"):
         get_model_for_tenant(organization, "embedding", operation="embedding")
+
+
+# --- Others than Groq ---
+
+
+def test_a_provider_with_embeddings_serves_the_knowledge_base(
+    tmp_path: Path, organization: Organization, fake: FakeProvider, rows: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    source = example().replace("offers_embeddings = False", "offers_embeddings = True")
+    source = source.replace(
+        "embedding_models = ()", 'embedding_models = ("embed-1",)\n    embedding_models_path = "/models"'
+    )
+    load(source, tmp_path, monkeypatch)
+    load_packaged()
+    assert embedding_providers() == "OpenRouter, OpenAI or Groq"
+    save_ai_config(organization, provider="groq", chat_model=CHAT_MODEL, api_key=KEY)
+    fake.answers(200, EMBEDDINGS | {"model": "embed-1"})
+    assert generate_embedding(organization, "Hello") == [0.5, -0.5]
+    (row,) = rows()
+    # No price list knows it: unknown, never zero.
+    assert (row.operation, row.model, row.estimated_cost) == ("embedding", "embed-1", None)
+    page = text(client_of(organization).get(url("settings", organization)))
+    assert "2 chat models, embeddings too" in page
+    assert 'value="embed-1"' in page
+
+
+def test_keys_without_a_prefix_are_taken_and_make_nothing_else_look_like_one(
+    tmp_path: Path, organization: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = load(example().replace('("gsk_",)', '("",)'), tmp_path, monkeypatch)
+    assert entry.check_key("0123456789abcdef") == ""
+    with pytest.raises(ValueError, match="too short"):
+        entry.check_key("0123456")
+    assert provider_of_key("any text that is typed in") == ""
+    assert "" not in dict(key_prefixes())
+    assert logs.scrub("any text that is written down") == "any text that is written down"
+    save_ai_config(organization, provider="groq", chat_model=CHAT_MODEL, api_key="0123456789abcdef")
+    assert ProviderCredential.objects.get().masked.endswith("cdef")
 
 
 def test_its_key_serves_no_other_provider(model: TenantModel, tenant: Tenant, fake: FakeProvider) -> None:
