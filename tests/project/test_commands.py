@@ -7,7 +7,9 @@ import io
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from shutil import copyfile
@@ -169,7 +171,9 @@ def make(words: Sequence[str]) -> str:
 
 
 def python(words: Sequence[str]) -> str:
-    """`manage.py` on the test's database; nothing else is expected."""
+    """`manage.py` on the test's database, or a module of ours."""
+    if words[0] == "-m":
+        return module(*words[1:])
     assert words[0] == "manage.py", words
     name, *arguments = words[1:]
     assert name in get_commands(), f"there is no command {name}"
@@ -180,6 +184,22 @@ def python(words: Sequence[str]) -> str:
     out = io.StringIO()
     call_command(name, *arguments, stdout=out, stderr=io.StringIO())
     return out.getvalue()
+
+
+def module(name: str, *words: str) -> str:
+    """`python -m`: lists are printed for real, tests that are named have to be there."""
+    assert find_spec(name), f"there is no module {name}"
+    if name == "pytest":
+        missing = [word for word in words if not (ROOT / word.partition("::")[0]).exists()]
+        assert words, "all tests would run"
+        assert missing == []
+        return ""
+    assert name in {"tests.checklist"}, f"say how `python -m {name}` is checked"
+    ran = subprocess.run(
+        [sys.executable, "-m", name, *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
 
 
 def parser(name: str) -> Any:
@@ -254,6 +274,8 @@ def psql(words: Sequence[str]) -> str:
         (docker, ["compose", "up", "--detatch"]),
         (docker, ["compose", "exec", "web", "python", "manage.py", "rotate_kees"]),
         (make, ["tset"]),
+        (python, ["-m", "tests.checklst"]),
+        (python, ["-m", "pytest", "tests/nowhere.py::test_it"]),
     ],
 )
 def test_what_does_not_work_is_found(program: Any, words: list[str]) -> None:

@@ -55,6 +55,9 @@ def type_in(blocks: Sequence[Block], folder: Path, *, programs: Sequence[str], a
     for name in programs:
         (tools / name).write_text(_STAND_IN.replace("{asks}", str(asks)).replace("{answers}", str(answers)))
         (tools / name).chmod(0o755)
+    # As `make setup` leaves a checkout.
+    (folder / ".venv").mkdir()
+    (folder / ".venv/bin").symlink_to(tools)
     script = "\n".join(["set -eu", *(block.text for block in blocks)])
     ended: list[subprocess.CompletedProcess[str]] = []
 
