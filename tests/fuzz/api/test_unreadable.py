@@ -27,8 +27,9 @@ def test_a_form_without_its_boundary(content_type: str, admin: Membership) -> No
 def test_a_body_that_is_too_large(token: dict[str, str]) -> None:
     body = b'{"name": "%s"}' % (b"x" * 3_000_000)
     answer = Client().post("/api/leads", body, content_type="application/json", headers=token)
-    assert answer.status_code == 413
-    assert answer.json() == {"error": {"code": "too_large", "message": "The body is larger than 2.5 MB."}}
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (413, "too_large")
+    assert error["message"] == "The body is larger than 2.5 MB."
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[" * 100_000, b"1" * 10_000, b'{"name": "\\ud800"}', b"NaN"])
