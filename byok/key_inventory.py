@@ -5,25 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.db import connection
+from psycopg.sql import SQL, Identifier
 
 from byok.encryption import VERSION, current_key_id, previous_key_ids
+from byok.models import ProviderCredential, SupersededKey
+from usage.alerting.sealing import sealed_tables
 
 # An envelope of another version, or a text that is none: no secret opens it.
-_COUNT = """
-SELECT CASE WHEN starts_with(sealed_key, %(version)s) THEN split_part(sealed_key, ':', 2) ELSE '' END, count(*)
-FROM (
-    SELECT sealed_key FROM byok_providercredential
-    UNION ALL SELECT sealed_key FROM byok_supersededkey
-    UNION ALL SELECT sealed FROM usage_alertsecret
-) every GROUP BY 1
-"""
+_COUNT = SQL("""
+SELECT CASE WHEN starts_with(sealed, %(version)s) THEN split_part(sealed, ':', 2) ELSE '' END, count(*)
+FROM ({every}) every GROUP BY 1
+""")
+_KEYS = (ProviderCredential, SupersededKey)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyInventory:
     """How many stored keys each secret has sealed.
 
-    Replaced ones that can still be brought back and secrets of alert channels are among them.
+    Replaced ones that can still be brought back are among them, and so are secrets of alert channels and webhooks.
     """
 
     counts: dict[str, int]
@@ -52,7 +52,12 @@ class KeyInventory:
 
 def take_inventory() -> KeyInventory:
     """Count the stored keys by the secret that sealed them."""
+    sealed = [(table, "sealed_key") for table in _KEYS] + [(table, "sealed") for table in sealed_tables()]
+    every = SQL(" UNION ALL ").join(
+        SQL("SELECT {} AS sealed FROM {}").format(Identifier(column), Identifier(table._meta.db_table))
+        for table, column in sealed
+    )
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT, {"version": f"{VERSION}:"})
+        cursor.execute(_COUNT.format(every=every), {"version": f"{VERSION}:"})
         counts = dict(cursor.fetchall())
     return KeyInventory(counts, current_key_id(), previous_key_ids())

@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from byok.alert_secrets import rewrap_alert_secrets
+from byok.key_inventory import take_inventory
 from leadagent.egress import Answer, EgressFailed, EgressRefused
 from leadagent.leads.emails.outreach import approve_draft
 from leadagent.leads.emails.sending import send_draft
@@ -351,6 +352,7 @@ def test_secrets_are_sealed_for_their_row_and_sealed_anew_with_the_others(
     LeadWebhook.objects.filter(pk=other.pk).delete()
     LeadWebhook.objects.filter(pk=webhook.pk).update(sealed="v1:00000000:x:y")
     assert rewrap_alert_secrets() == (0, 1), "it is looked at with the alerts'"
+    assert take_inventory().unknown == ["00000000"], "nobody is told that its secret can go"
 
 
 def test_a_new_secret_and_a_new_address_sign_differently(
