@@ -12,7 +12,11 @@ from django.http import HttpRequest
 from ninja import Router
 
 from byok.api_schemas import ConfigIn, ConfigOut, KeyTestIn, ReportOut
-from byok.config import (
+from byok.checking.limit import KeyTestsExhausted, count_key_test
+from byok.checking.proving import KeyNotProved, check_chosen, note_test, prove_and_save
+from byok.checking.rechecking import recheck_credential
+from byok.checking.reports import ConnectionReport
+from byok.config.ai_config import (
     KEEP,
     OPERATIONS,
     ConfigConflict,
@@ -23,12 +27,8 @@ from byok.config import (
     get_ai_config,
 )
 from byok.encryption import KeyUnreadable, decrypt_api_key
-from byok.key_test_limit import KeyTestsExhausted, count_key_test
 from byok.models import PLATFORM_DEFAULT, FallbackConsent, ProviderCredential
 from byok.providers import REGISTRY
-from byok.proving import KeyNotProved, check_chosen, note_test, prove_and_save
-from byok.rechecking import recheck_credential
-from byok.reports import ConnectionReport
 from leadagent.tenants.api_auth import ApiRequest, token_or_member
 from leadagent.tenants.api_errors import ApiError, Refusal
 from leadagent.tenants.models import Organization, Role, Scope, User

@@ -10,11 +10,11 @@ class ByokConfig(AppConfig):
 
     def ready(self) -> None:
         from byok import checks  # noqa: F401  # registers them
-        from byok.alert_secrets import KeyRingSealer
+        from byok.catalog.cheaper_models import find_cheaper_models
         from byok.catalog.loading import load_after_migrate
-        from byok.cheaper_models import find_cheaper_models
+        from byok.config.known_configs import listen_to_own_saves
         from byok.encryption import check_key_ring
-        from byok.known_configs import listen_to_own_saves
+        from byok.keys.alert_secrets import KeyRingSealer
         from byok.providers import REGISTRY
         from leadagent.logs import know_key_prefixes
         from usage.alerting.sealing import register

@@ -15,7 +15,7 @@ from byok.catalog.paging import BadCursor, catalog_page, facets
 from byok.catalog.search import read_filter
 from byok.catalog.selecting import choosing_of
 from byok.catalog_api_schemas import ModelOut, ModelsOut, ModelsQuery, PricesOut
-from byok.config import get_ai_config
+from byok.config.ai_config import get_ai_config
 from leadagent.tenants.api_auth import ApiRequest, token_or_member
 from leadagent.tenants.api_errors import ApiError
 from leadagent.tenants.models import Role, Scope

@@ -11,8 +11,8 @@ from django.utils import timezone
 @checks.register(checks.Tags.database)
 def check_secret_age(databases: Sequence[str] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
     """Warn of an encryption secret older than 90 days. Runs with `check --database default` and before `migrate`."""
+    from byok.keys.secret_age import current_secret_since, is_old
     from byok.models import SealingSecret
-    from byok.secret_age import current_secret_since, is_old
 
     # The very first `migrate` comes before the table.
     if "default" not in (databases or ()) or (

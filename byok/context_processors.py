@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from byok.config import byok_allowed
+from byok.config.ai_config import byok_allowed
 from byok.models import PLATFORM_DEFAULT, AIConfig
 
 

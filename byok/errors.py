@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from byok.json_answers import json_object
-from byok.reading_errors import is_reading_error
+from byok.calls.json_answers import json_object
+from byok.calls.reading_errors import is_reading_error
 from leadagent.logs import scrub
 
 

@@ -8,16 +8,16 @@ from uuid import UUID
 
 from django.conf import settings
 
-from byok.config import EffectiveConfig, ModelKind, in_force
-from byok.config_values import compares_with
-from byok.credentials import KnownCredential
+from byok.calls.metering import CallContext
+from byok.calls.model_fallback import OwnModel
+from byok.calls.platform_fallback import Allowed, Fallback, No, OnPlatform, bare_model_name, decide
+from byok.config.ai_config import EffectiveConfig, ModelKind, in_force
+from byok.config.known_configs import known_config
+from byok.config.values import compares_with
 from byok.embedding_providers import embedding_providers
 from byok.errors import AIError
-from byok.fallback import Allowed, Fallback, No, OnPlatform, bare_model_name, decide
-from byok.key_sources import KeySource, StoredKey, platform_key
-from byok.known_configs import known_config
-from byok.metering import CallContext
-from byok.model_fallback import OwnModel
+from byok.keys.credentials import KnownCredential
+from byok.keys.sources import KeySource, StoredKey, platform_key
 from byok.models import PLATFORM_DEFAULT
 from byok.pricing import FixedPrice, known_pricing
 from byok.providers import REGISTRY, Provider

@@ -13,7 +13,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from byok.config import OPERATIONS, byok_allowed, get_ai_config
+from byok.checking.reports import ConnectionReport, LineState
+from byok.config.ai_config import OPERATIONS, byok_allowed, get_ai_config
 from byok.models import (
     PLATFORM_DEFAULT,
     AIConfig,
@@ -24,7 +25,6 @@ from byok.models import (
     SupersededKey,
     provider_choices,
 )
-from byok.reports import ConnectionReport, LineState
 from leadagent.tenants.models import Organization
 from leadagent.tenants.organization_admin import list_url
 from leadagent.tenants.support_page import (

@@ -3,11 +3,16 @@
 from celery import shared_task
 from django.utils import timezone
 
-from byok import catalog_notices, key_use, notices, rechecking, repairing, secret_age, stored_keys
+from byok.calls import repairing
+from byok.catalog import notices as catalog_notices
 from byok.catalog.loading import load_packaged
 from byok.catalog.own_models import sync_due_own_models
 from byok.catalog.popularity import count_popularity
 from byok.catalog.syncing import sync_openrouter
+from byok.checking import rechecking
+from byok.keys import notices, secret_age
+from byok.keys import stored as stored_keys
+from byok.keys import use as key_use
 
 
 @shared_task(name="byok.tasks.recheck_keys")

@@ -2,7 +2,7 @@
 
 SDK objects hold a placeholder. Here the key is opened and put on a copy of the request,
 and the exchange is metered: one exchange, one usage event, whichever library made the
-call. What must not be sent (wrong host, no key, no quota; see `byok.gate`) is answered
+call. What must not be sent (wrong host, no key, no quota; see `byok.calls.gate`) is answered
 with a synthetic refusal, because SDKs wrap and retry exceptions that are raised inside
 a transport.
 
@@ -23,9 +23,9 @@ from typing import Generic, NoReturn, TypeVar, cast
 
 import httpx2
 
-from byok.gate import Gate
-from byok.key_sources import KeySource
-from byok.metering import CallContext, Exchange
+from byok.calls.gate import Gate
+from byok.calls.metering import CallContext, Exchange
+from byok.keys.sources import KeySource
 from byok.providers import REGISTRY
 from usage.recording.events import CallFinished
 

@@ -88,7 +88,7 @@ class _Client(RedisCacheClient):
         self._kept: dict[bool, Redis] = {}
 
     def get_client(self, key: Any = None, *, write: bool = False) -> Redis:
-        """As Django's, but made once per server: making one costs more than asking it."""
+        """As Django's, but made once for reading and once for writing: making one costs more than asking it."""
         if write not in self._kept:
             self._kept[write] = super().get_client(key, write=write)
         return self._kept[write]

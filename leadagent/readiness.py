@@ -18,7 +18,7 @@ from django.db.migrations.executor import MigrationExecutor
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from byok.key_inventory import take_inventory
+from byok.keys.inventory import take_inventory
 from leadagent.asking import Question
 from leadagent.stopping import is_stopping
 from usage.ledger.backlog import Backlog, backlog

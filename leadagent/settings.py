@@ -261,8 +261,8 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
                 "leadagent.tenants.context_processors.shell",
                 "byok.context_processors.own_keys",
-                "byok.key_trouble.key_trouble",
-                "byok.free_tier_notice.ai_status",
+                "byok.keys.trouble.key_trouble",
+                "byok.config.free_tier_notice.ai_status",
             ],
             "builtins": [
                 "django_htmx.templatetags.django_htmx",

@@ -12,7 +12,7 @@ from byok.catalog.badges import Badge, badges_of, best_for
 from byok.catalog.paging import with_marks
 from byok.catalog.selecting import PER_OPERATION, Choosing, Purpose
 from byok.catalog.vendors import vendor_label
-from byok.current_setup import provider_label
+from byok.config.current_setup import provider_label
 from byok.models import Capability, CatalogModel
 from leadagent.tenants.models import Organization
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from byok.config import EffectiveConfig
+from byok.config.ai_config import EffectiveConfig
 from byok.models import PLATFORM_DEFAULT, AIConfig
 from byok.providers import REGISTRY
 

@@ -8,7 +8,7 @@ from datetime import date
 from django.utils import timezone
 
 from byok.catalog.places import ModelPlace, in_words, model_places
-from byok.config import EffectiveConfig
+from byok.config.ai_config import EffectiveConfig
 from byok.models import CatalogModel
 from leadagent.tenants.models import Organization
 

@@ -1,6 +1,6 @@
 """Getting a provider's public list of models: no key goes with it.
 
-The rules of `byok.asking` hold: the operator's address only, no redirects, no cookies, a size
+The rules of `byok.checking.asking` hold: the operator's address only, no redirects, no cookies, a size
 cap and a deadline. The answer is data from outside: whoever reads it checks it.
 """
 
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import httpx2
 from django.conf import settings
 
-from byok.asking import CONNECT_SECONDS, read_bounded
-from byok.gate import is_within
+from byok.calls.gate import is_within
+from byok.checking.asking import CONNECT_SECONDS, read_bounded
 from byok.providers import REGISTRY
 from byok.wire import shared_pool
 

@@ -9,14 +9,14 @@ from decimal import Decimal
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from byok.asking import ask
+from byok.calls.json_answers import json_object
 from byok.catalog.listing import ListedModel
 from byok.catalog.merge import merge
 from byok.catalog.packaged import list_prices
-from byok.config import byok_allowed
+from byok.checking.asking import ask
+from byok.config.ai_config import byok_allowed
 from byok.encryption import KeyUnreadable, decrypt_api_key
 from byok.errors import AIError
-from byok.json_answers import json_object
 from byok.models import CatalogModel, CatalogSync, CredentialStatus, ModelKind, ProviderCredential, SyncOutcome
 from byok.pricing import price_version
 from byok.providers import REGISTRY

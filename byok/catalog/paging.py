@@ -18,12 +18,12 @@ from django.db.models import BooleanField, Case, Count, F, Q, Subquery, Value, W
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Lower
 
+from byok.catalog.recommendations import recommended_ids
 from byok.catalog.search import CatalogFilter, Sort, matching
 from byok.catalog.vendors import vendor_label
 from byok.models import CatalogModel
 from byok.models.catalog import CatalogModelQuerySet
 from byok.models.prices import PRICE_DECIMALS, PRICE_DIGITS
-from byok.recommendations import recommended_ids
 from leadagent.tenants.models import Organization
 
 # How many models are called popular at most.

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from byok.catalog.chosen import chosen_models, further_models
-from byok.config import EffectiveConfig
+from byok.catalog.recommendations import OPERATION_LABELS
+from byok.config.ai_config import EffectiveConfig
 from byok.models import AIConfig
-from byok.recommendations import OPERATION_LABELS
 
 _ORDINALS = ("second", "third", "fourth")
 # Embeddings that take over are set by the API alone: the page has no field for them.

@@ -9,13 +9,13 @@ from typing import Any
 from django.conf import settings
 
 from byok.catalog.chosen import chosen_models
-from byok.config import CHAT_OPERATIONS, EffectiveConfig, byok_allowed
-from byok.conflict import NOT_CHOSEN, Difference, differences_between
-from byok.current_setup import provider_label
+from byok.catalog.recommendations import OPERATION_LABELS
+from byok.config.ai_config import CHAT_OPERATIONS, EffectiveConfig, byok_allowed
+from byok.config.conflict import NOT_CHOSEN, Difference, differences_between
+from byok.config.current_setup import provider_label
+from byok.config.provider_setup import setup_for
 from byok.models import PLATFORM_DEFAULT, CatalogModel, ModelKind
-from byok.provider_setup import setup_for
 from byok.providers import REGISTRY
-from byok.recommendations import OPERATION_LABELS
 from leadagent.tenants.models import Organization
 from usage.alerting.alerts import cost_alert_of
 

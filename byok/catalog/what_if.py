@@ -13,7 +13,7 @@ from decimal import Decimal, localcontext
 from enum import Enum
 from typing import Protocol
 
-from byok.config import CHAT_OPERATIONS
+from byok.config.ai_config import CHAT_OPERATIONS
 from byok.models import ModelKind
 from leadagent.tenants.models import Organization
 from usage.analytics import UsageTotals, current_month, get_usage_by_operation

@@ -1,4 +1,4 @@
-"""Whoever keeps configurations and prices in memory hears of each change when it commits: see `byok.heard`."""
+"""Whoever keeps configurations and prices in memory hears of each change when it commits: see `byok.config.heard`."""
 
 from django.db import migrations
 

@@ -49,7 +49,7 @@ class ProviderCredential(SealedKey):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="credentials")
     provider = models.CharField(max_length=20, choices=provider_choices)
-    # The last capability report (`byok.reports.ConnectionReport.as_json`), or None before the first.
+    # The last capability report (`byok.checking.reports.ConnectionReport.as_json`), or None before the first.
     report: models.JSONField[dict[str, object] | None] = models.JSONField(null=True, blank=True)
     # From the provider, where it tells.
     expires_at = models.DateTimeField(null=True, blank=True)

@@ -11,7 +11,7 @@ from functools import partial
 from django.db.models import Q
 from django.utils import timezone
 
-from byok import heard
+from byok.config import heard
 from byok.models import DatedPrice
 from byok.models.prices import PRICE_DECIMALS
 from byok.pricing.listed import list_pricing
@@ -40,7 +40,7 @@ def dated_pricing(
 
 
 def known_pricing(provider: str, model: str, *, organization_id: int | None) -> Pricing | None:
-    """As `dated_pricing` of this moment. No query while nothing changes: see `byok.heard`.
+    """As `dated_pricing` of this moment. No query while nothing changes: see `byok.config.heard`.
 
     Leave out `organization_id` for calls that are not on its own key.
     """

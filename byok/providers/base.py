@@ -129,7 +129,7 @@ class Provider(ABC):
     api_headers: ClassVar[Mapping[str, str]] = {}
     # Why a report says nothing about money; empty where `read_key` tells.
     credit_untold: ClassVar[str] = ""
-    # Whether one click connects an account there (`byok.openrouter_connect`).
+    # Whether one click connects an account there (`byok.connecting.openrouter`).
     connects: ClassVar[bool] = False
     # Where credit is bought.
     credit_page: ClassVar[str]

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 
-from byok.current_setup import provider_label
+from byok.config.current_setup import provider_label
 from usage.analytics import current_month, get_total_cost_by_period
 
 register = template.Library()

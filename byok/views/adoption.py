@@ -5,9 +5,9 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
-from byok.adoption import PERIODS, Period, adoption
-from byok.adoption_measured import measure
-from byok.adoption_page import Section, sections
+from byok.adoption.gathering import PERIODS, Period, adoption
+from byok.adoption.measured import measure
+from byok.adoption.page import Section, sections
 from leadagent.tenants import audit
 from leadagent.tenants.csv_rows import csv_response
 

@@ -14,8 +14,8 @@ from byok.catalog.paging import BadCursor, CatalogPage, catalog_page, facets, ve
 from byok.catalog.search import MODALITIES, SORTS, TIERS, ActiveFilter, Asked, read_filter
 from byok.catalog.selecting import choosing_of
 from byok.catalog.vendors import WELL_KNOWN
-from byok.config import get_ai_config
-from byok.config_values import is_key_shaped
+from byok.config.ai_config import get_ai_config
+from byok.config.values import is_key_shaped
 from byok.models import Capability, ModelKind, provider_choices
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.tenants.access import organization_view

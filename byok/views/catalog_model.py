@@ -10,11 +10,11 @@ from django.views.decorators.http import require_safe
 from byok.catalog.cards import cards_of, find_models
 from byok.catalog.comparing import MOST, side_by_side
 from byok.catalog.history import events_of, list_prices_of
+from byok.catalog.recommendations import reasons_for
 from byok.catalog.selecting import choosing_of
 from byok.catalog.what_if import last_month, month_to_date, month_usage, what_if
-from byok.config import get_ai_config
-from byok.config_values import is_key_shaped
-from byok.recommendations import reasons_for
+from byok.config.ai_config import get_ai_config
+from byok.config.values import is_key_shaped
 from byok.views.catalog_place import place_before
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.tenants.access import organization_view

@@ -14,11 +14,11 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from byok.catalog.cards import find_models, reference_of
 from byok.catalog.selecting import PER_OPERATION, Purpose, changes_by, choosing_of, notes_on, values_with
-from byok.config import ConfigConflict, EffectiveConfig, InvalidConfig, get_ai_config
-from byok.current_setup import provider_label
+from byok.checking.proving import prove_and_save
+from byok.config.ai_config import ConfigConflict, EffectiveConfig, InvalidConfig, get_ai_config
+from byok.config.current_setup import provider_label
 from byok.models import CatalogModel
 from byok.providers import REGISTRY
-from byok.proving import prove_and_save
 from byok.views.catalog_place import place_before
 from byok.views.page import SIGN_IN_AGAIN, settings_url, tell_saved
 from leadagent.http import HtmxHttpRequest, render_page

@@ -14,14 +14,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
-from byok.config import ConfigConflict, InvalidConfig, byok_allowed, get_ai_config
-from byok.connect_attempts import Attempt, begin_attempt, find_attempt, use_attempt
+from byok.checking.limit import KeyTestsExhausted, count_key_test
+from byok.checking.proving import KeyNotProved, prove_and_save
+from byok.checking.reports import ConnectionReport
+from byok.config.ai_config import ConfigConflict, InvalidConfig, byok_allowed, get_ai_config
+from byok.config.provider_setup import setup_for
+from byok.connecting.attempts import Attempt, begin_attempt, find_attempt, use_attempt
+from byok.connecting.openrouter import MAX_CODE, OPENROUTER, auth_url, challenge_of, exchange_code
 from byok.errors import AIError
-from byok.key_test_limit import KeyTestsExhausted, count_key_test
-from byok.openrouter_connect import MAX_CODE, OPENROUTER, auth_url, challenge_of, exchange_code
-from byok.provider_setup import setup_for
-from byok.proving import KeyNotProved, prove_and_save
-from byok.reports import ConnectionReport
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role

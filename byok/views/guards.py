@@ -7,7 +7,7 @@ from typing import Concatenate, ParamSpec
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 
-from byok.config import byok_allowed
+from byok.config.ai_config import byok_allowed
 from leadagent.http import HtmxHttpRequest
 
 P = ParamSpec("P")

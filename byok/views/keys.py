@@ -9,16 +9,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from byok import rechecking
-from byok.config import InvalidConfig, check_api_key, get_ai_config
-from byok.current_setup import current_setup_of, is_key_named, name_key, provider_label
+from byok.checking import rechecking
+from byok.checking.limit import KeyTestsExhausted, count_key_test
+from byok.checking.proving import check_chosen, note_test
+from byok.config.ai_config import InvalidConfig, check_api_key, get_ai_config
+from byok.config.current_setup import current_setup_of, is_key_named, name_key, provider_label
+from byok.config.forms import AIConfigForm
 from byok.encryption import KeyUnreadable, decrypt_api_key
-from byok.forms import AIConfigForm
-from byok.key_test_limit import KeyTestsExhausted, count_key_test
+from byok.keys.stored import NothingToUndo, consequences_of_removal, remove_api_key, undo_replacement
 from byok.models import ProviderCredential
 from byok.providers import REGISTRY
-from byok.proving import check_chosen, note_test
-from byok.stored_keys import NothingToUndo, consequences_of_removal, remove_api_key, undo_replacement
 from byok.views.guards import where_own_keys_are_enabled
 from byok.views.page import (
     SIGN_IN_AGAIN,

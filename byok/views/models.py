@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from byok.offered_models import Kind, search_models
+from byok.catalog.offered_models import Kind, search_models
 from leadagent.http import HtmxHttpRequest
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role

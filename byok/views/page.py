@@ -10,17 +10,17 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.urls import reverse
 
-from byok.config import EffectiveConfig, byok_allowed, get_ai_config
-from byok.conflict import Conflict
-from byok.current_setup import current_setup_of, provider_label
+from byok.catalog.offered_models import Kind, ModelOption, count_models, find_models, search_models
+from byok.catalog.recommendations import recommended_models
+from byok.checking.proving import Saved
+from byok.checking.reports import ConnectionReport
+from byok.config.ai_config import EffectiveConfig, byok_allowed, get_ai_config
+from byok.config.conflict import Conflict
+from byok.config.current_setup import current_setup_of, provider_label
+from byok.config.forms import AIConfigForm
 from byok.embedding_providers import embedding_providers
-from byok.forms import AIConfigForm
 from byok.models import PLATFORM_DEFAULT
-from byok.offered_models import Kind, ModelOption, count_models, find_models, search_models
 from byok.providers import REGISTRY
-from byok.proving import Saved
-from byok.recommendations import recommended_models
-from byok.reports import ConnectionReport
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.tenants.models import Organization
 from leadagent.tenants.recent_sign_in import confirm_identity_url, signed_in_recently

@@ -10,12 +10,12 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_safe
 
-from byok.config import InvalidConfig, get_ai_config
+from byok.catalog.offered_models import search_models
+from byok.config.ai_config import InvalidConfig, get_ai_config
 from byok.models import DatedPrice
-from byok.negotiated_prices import Negotiated, add_negotiated_price, end_negotiated_price, negotiated_prices
-from byok.offered_models import search_models
-from byok.price_forms import NegotiatedPriceForm
 from byok.pricing import get_pricing
+from byok.pricing.forms import NegotiatedPriceForm
+from byok.pricing.negotiated import Negotiated, add_negotiated_price, end_negotiated_price, negotiated_prices
 from byok.providers import REGISTRY
 from leadagent.http import HtmxHttpRequest
 from leadagent.tenants.access import organization_view

@@ -12,13 +12,13 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
-from byok.config import ConfigConflict, EffectiveConfig, InvalidConfig, byok_allowed, get_ai_config
-from byok.config_values import is_key_shaped
-from byok.conflict import conflict_with
-from byok.forms import AIConfigForm
-from byok.key_test_limit import KeyTestsExhausted, count_key_test
-from byok.proving import KeyNotProved, field_of_model, prove_and_save
-from byok.recommendations import recommended_values
+from byok.catalog.recommendations import recommended_values
+from byok.checking.limit import KeyTestsExhausted, count_key_test
+from byok.checking.proving import KeyNotProved, field_of_model, prove_and_save
+from byok.config.ai_config import ConfigConflict, EffectiveConfig, InvalidConfig, byok_allowed, get_ai_config
+from byok.config.conflict import conflict_with
+from byok.config.forms import AIConfigForm
+from byok.config.values import is_key_shaped
 from byok.views.guards import NOT_ENABLED, where_own_keys_are_enabled
 from byok.views.page import (
     SIGN_IN_AGAIN,

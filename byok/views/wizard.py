@@ -17,15 +17,15 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
-from byok.config import KEEP, ConfigConflict, EffectiveConfig, InvalidConfig, byok_allowed, get_ai_config
-from byok.key_test_limit import KeyTestsExhausted, count_key_test
+from byok.catalog.offered_models import find_model
+from byok.checking.limit import KeyTestsExhausted, count_key_test
+from byok.checking.proving import KeyNotProved, prove_and_save
+from byok.checking.reports import ConnectionReport, LineState
+from byok.config.ai_config import KEEP, ConfigConflict, EffectiveConfig, InvalidConfig, byok_allowed, get_ai_config
+from byok.config.onboarding_forms import OTHER, ChoiceForm, KeyForm, ModelsForm
+from byok.config.provider_setup import setup_for
 from byok.models import PLATFORM_DEFAULT, ProviderCredential
-from byok.offered_models import find_model
-from byok.onboarding_forms import OTHER, ChoiceForm, KeyForm, ModelsForm
-from byok.provider_setup import setup_for
 from byok.providers import REGISTRY, Provider
-from byok.proving import KeyNotProved, prove_and_save
-from byok.reports import ConnectionReport, LineState
 from byok.views.page import SIGN_IN_AGAIN, key_prefixes, provider_of_key
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.tenants.access import organization_view

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from byok.key_inventory import take_inventory
-from byok.stored_key_proof import prove_stored_keys
+from byok.keys.inventory import take_inventory
+from byok.keys.proof import prove_stored_keys
 from leadagent.tenants.audit_verify import all_chains, prove_chain, unprotected
 from usage.ledger.rebuilding import differences, provable_months
 

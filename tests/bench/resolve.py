@@ -122,7 +122,7 @@ def _ask(organization: Organization) -> TenantModel:
 
 def _forget() -> Callable[[], None] | None:
     try:
-        return import_module("byok.heard").forget_all  # type: ignore[no-any-return]
+        return import_module("byok.config.heard").forget_all  # type: ignore[no-any-return]
     except ImportError:
         return None
 

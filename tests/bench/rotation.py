@@ -8,8 +8,8 @@ import time
 from django.conf import settings
 from django.db import connection
 
+from byok.keys.rotation import rotate
 from byok.models import ProviderCredential
-from byok.rotation import rotate
 from leadagent.tenants.models import Organization
 from tests.bench.measuring import alternate
 from tests.bench.place import Bench

@@ -94,7 +94,7 @@ def make_product(organizations: int) -> None:
 
 
 def sealed_key_of(organization: Organization, provider: str) -> ProviderCredential:
-    """A made-up key, sealed as `byok.stored_keys` does it; not saved yet."""
+    """A made-up key, sealed as `byok.keys.stored` does it; not saved yet."""
     prefix = {"openai": "sk-proj-", "anthropic": "sk-ant-api03-"}[provider]
     key = f"{prefix}{organization.pk:032d}"
     row = ProviderCredential(organization=organization, provider=provider, prefix=prefix, last4=key[-4:], status="ok")

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from byok.reports import ConnectionReport, LineState, ReportLine
+from byok.checking.reports import ConnectionReport, LineState, ReportLine
 
 
 class Asked:

@@ -9,8 +9,8 @@ import pytest
 from django.core.cache import cache
 from pytest_django import Settings
 
-from byok import credentials
-from byok.config import save_ai_config
+from byok.config.ai_config import save_ai_config
+from byok.keys import credentials
 from byok.models import CatalogModel
 from byok.resolver import TenantModel, get_model_for_tenant
 from leadagent.tenants.models import Organization
@@ -97,7 +97,7 @@ def rows(db: None) -> Callable[[], list[AIUsage]]:
 def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     """Key tests of new keys end here instead of at a provider."""
     made = Asked()
-    monkeypatch.setattr("byok.proving.test_ai_connection", made)
+    monkeypatch.setattr("byok.checking.proving.test_ai_connection", made)
     return made
 
 

@@ -21,8 +21,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from byok.backfill import backfill_ai_config
-from byok.config import save_ai_config
+from byok.checking.reports import ConnectionReport, LineState, ReportLine
+from byok.config.ai_config import save_ai_config
+from byok.config.backfill import backfill_ai_config
 from byok.encryption import fingerprint
 from byok.models import (
     Announcement,
@@ -37,7 +38,6 @@ from byok.models import (
     SealingSecret,
     SupersededKey,
 )
-from byok.reports import ConnectionReport, LineState, ReportLine
 from leadagent.leads.models import RunStatus, WorkflowRun
 from leadagent.tenants.membership import invite
 from leadagent.tenants.models import ApiToken, AuditEvent, Invitation, Membership, Organization, Role, User

@@ -13,8 +13,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from byok import adoption_sums as sums
-from byok.adoption import (
+from byok.adoption import sums
+from byok.adoption.gathering import (
     Accuracy,
     ErrorCount,
     FirstConfiguration,
@@ -24,12 +24,12 @@ from byok.adoption import (
     Period,
     adoption,
 )
-from byok.adoption_measured import Speed, speed
-from byok.adoption_page import NO_DATA, Unit, Value
-from byok.adoption_sums import RollupGroup
-from byok.backfill import backfill_ai_config
-from byok.config import save_ai_config
-from byok.importing import State, TenantImport
+from byok.adoption.measured import Speed, speed
+from byok.adoption.page import NO_DATA, Unit, Value
+from byok.adoption.sums import RollupGroup
+from byok.config.ai_config import save_ai_config
+from byok.config.backfill import backfill_ai_config
+from byok.migrating.importing import State, TenantImport
 from byok.models import AIConfig, ProviderCredential
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.fake_provider import MODELS

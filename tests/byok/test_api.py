@@ -11,9 +11,9 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from byok.config import KEEP, get_ai_config, save_ai_config
+from byok.checking.reports import LineState
+from byok.config.ai_config import KEEP, get_ai_config, save_ai_config
 from byok.models import AIConfig, CredentialStatus, ProviderCredential
-from byok.reports import LineState
 from leadagent.tenants.models import ApiToken, AuditEvent, Organization, Role, Scope
 from tests.byok.asked import Asked
 from tests.byok.keys import KEYS
@@ -331,7 +331,7 @@ def test_reading_never_opens_a_key(caller: Caller, organization: Organization, m
     def refuse(*_: Any, **__: Any) -> str:
         raise AssertionError("a key was opened to be shown")
 
-    monkeypatch.setattr("byok.key_sources.decrypt_api_key", refuse)
-    monkeypatch.setattr("byok.stored_keys.decrypt_api_key", refuse)
+    monkeypatch.setattr("byok.keys.sources.decrypt_api_key", refuse)
+    monkeypatch.setattr("byok.keys.stored.decrypt_api_key", refuse)
     monkeypatch.setattr("byok.encryption.decrypt_api_key", refuse)
     assert caller.get().json()["masked_key"] == "sk-proj-••••••••••wxyz"

@@ -10,9 +10,9 @@ from django.test import Client
 from django.utils import timezone
 
 from byok.catalog.effect import TokenSums
+from byok.catalog.notices import lines_of, tell_of_changes
 from byok.catalog.popularity import count_popularity
-from byok.catalog_notices import lines_of, tell_of_changes
-from byok.config import save_ai_config
+from byok.config.ai_config import save_ai_config
 from byok.models import CatalogChange, CatalogDigest, CatalogModel, CatalogSync, ChangeKind, DatedPrice
 from leadagent.tenants.models import Organization, Role
 from tests.byok.keys import KEYS

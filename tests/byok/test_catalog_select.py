@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from byok.config import get_ai_config, save_ai_config
+from byok.checking.reports import LineState
+from byok.config.ai_config import get_ai_config, save_ai_config
 from byok.models import AIConfig
-from byok.reports import LineState
 from leadagent.tenants.models import AuditEvent, Organization, Role
 from tests.byok.asked import Asked
 from tests.byok.catalog_rows import add_model

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from byok.cheaper_models import find_cheaper_models, list_cost
+from byok.catalog.cheaper_models import find_cheaper_models, list_cost
 from byok.models import CatalogModel, PriceColumns
 from usage.analytics import UsageStats, UsageTotals
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from byok.config import (
+from byok.config.ai_config import (
     KEEP,
     ConfigConflict,
     InvalidConfig,
@@ -15,8 +15,8 @@ from byok.config import (
     save_ai_config,
 )
 from byok.encryption import decrypt_api_key, fingerprint
+from byok.keys.stored import remove_api_key
 from byok.models import AIConfig, CredentialStatus, ProviderCredential
-from byok.stored_keys import remove_api_key
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.keys import KEYS
 from tests.factories import OrganizationFactory, UserFactory

@@ -10,11 +10,11 @@ import httpx2
 import pytest
 from pytest_django import Settings
 
-from byok import asking
-from byok.connection import test_ai_connection as check
+from byok.checking import asking
+from byok.checking.connection import test_ai_connection as check
+from byok.checking.reports import ConnectionReport, LineState, ReportLine
 from byok.errors import AIError
 from byok.models import CredentialStatus, ProviderCredential
-from byok.reports import ConnectionReport, LineState, ReportLine
 from leadagent.tenants.models import Organization
 from tests.byok.fake_provider import ANTHROPIC_CHAT, CHAT, MODELS, OPENAI_CHAT, Body, FakeProvider
 from tests.byok.keys import KEYS
@@ -343,7 +343,7 @@ def test_a_huge_answer_is_given_up(script: Script, provider: str) -> None:
 
 @WIRES
 def test_a_dripping_answer_is_given_up_in_time(script: Script, provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("byok.connection.SECONDS", 0.3)
+    monkeypatch.setattr("byok.checking.connection.SECONDS", 0.3)
 
     def drip() -> Iterator[bytes]:
         while True:
@@ -361,7 +361,7 @@ def test_a_dripping_answer_is_given_up_in_time(script: Script, provider: str, mo
 
 
 def test_all_questions_share_one_deadline(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("byok.connection.SECONDS", 0.2)
+    monkeypatch.setattr("byok.checking.connection.SECONDS", 0.2)
     scripted = script("openrouter")
 
     def late(request: httpx2.Request) -> Answer:
@@ -719,7 +719,7 @@ def test_no_probe_where_it_would_be_in_vain(organization: Organization, script: 
 def test_the_organisations_choice_to_keep_no_detail_holds_for_a_probe(
     organization: Organization, script: Script, rows: Rows
 ) -> None:
-    from byok.config import save_ai_config
+    from byok.config.ai_config import save_ai_config
 
     save_ai_config(organization, provider="openai", chat_model="gpt-4o", api_key=KEYS["openai"], usage_tracking=False)
     scripted = script("openai")

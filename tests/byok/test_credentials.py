@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from byok import credentials
-from byok.config import save_ai_config
-from byok.credentials import KnownCredential
+from byok.config.ai_config import save_ai_config
+from byok.keys import credentials
+from byok.keys.credentials import KnownCredential
 from byok.models import CredentialStatus, ProviderCredential
 from leadagent.tenants.models import Organization
 from tests.byok.keys import KEYS
@@ -61,7 +61,7 @@ def test_a_use_is_written_once_in_ten_minutes_but_news_at_once(
     credential: ProviderCredential, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr("byok.credentials.time.monotonic", lambda: now)
+    monkeypatch.setattr("byok.keys.credentials.time.monotonic", lambda: now)
 
     def used_at() -> Any:
         ProviderCredential.objects.update(last_used_at=None)

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from byok.config import save_ai_config
+from byok.config.ai_config import save_ai_config
 from byok.errors import AIError, translated
+from byok.keys.stored import remove_api_key
 from byok.models import AIConfig, ProviderCredential
 from byok.resolver import TenantModel, get_model_for_tenant
-from byok.stored_keys import remove_api_key
 from leadagent.tenants.models import Organization
 from tests.byok.fake_provider import CHAT, EMBEDDINGS, MODELS, FakeProvider, chat, chat_async
 from tests.byok.keys import KEYS
@@ -114,7 +114,7 @@ class Place:
         def fail(*_: object, **__: object) -> str:
             raise AssertionError("a stored key was opened")
 
-        self.monkeypatch.setattr("byok.key_sources.decrypt_api_key", fail)
+        self.monkeypatch.setattr("byok.keys.sources.decrypt_api_key", fail)
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,7 @@ import httpx2
 import pytest
 from pytest_django import Settings
 
-from byok.config import save_ai_config
-from byok.errors import KINDS, AIError, translated
-from byok.fallback import (
+from byok.calls.platform_fallback import (
     REASONS,
     Allowed,
     Ask,
@@ -21,6 +19,8 @@ from byok.fallback import (
     own_key_first,
     platform_instead,
 )
+from byok.config.ai_config import save_ai_config
+from byok.errors import KINDS, AIError, translated
 from byok.models import AIConfig, ProviderCredential
 from byok.resolver import get_model_for_tenant
 from leadagent.tenants.models import Organization

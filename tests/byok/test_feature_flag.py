@@ -7,7 +7,7 @@ from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
-from byok.config import byok_allowed, save_ai_config
+from byok.config.ai_config import byok_allowed, save_ai_config
 from byok.resolver import get_model_for_tenant
 from leadagent.tenants.models import Organization, Role
 from tests.byok.fake_provider import CHAT, MODELS, FakeProvider, chat
@@ -76,7 +76,7 @@ def test_the_roll_out_from_nobody_to_one_to_all(
         def fail(*_: object, **__: object) -> str:
             raise AssertionError("a stored key was opened")
 
-        for place in ("byok.resolver", "byok.stored_keys", "byok.encryption"):
+        for place in ("byok.resolver", "byok.keys.stored", "byok.encryption"):
             closed.setattr(f"{place}.decrypt_api_key", fail)
         assert_keys()
     assert stored() == as_it_was
@@ -129,8 +129,8 @@ def test_nothing_is_said_where_nothing_was_set_up(organization: Organization, se
 
 
 def test_what_was_made_searchable_with_the_own_key_stays_comparable(first: Organization, settings: Settings) -> None:
-    """The same model at two providers is one model: see `byok.fallback.bare_model_name`."""
-    from byok.fallback import bare_model_name
+    """The same model at two providers is one model: see `byok.calls.platform_fallback.bare_model_name`."""
+    from byok.calls.platform_fallback import bare_model_name
 
     set_up(first, "openrouter")
     own = get_model_for_tenant(first, "embedding", operation="embedding")

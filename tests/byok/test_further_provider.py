@@ -19,16 +19,16 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from byok.catalog.loading import load_packaged
-from byok.config import save_ai_config
-from byok.connection import test_ai_connection as check
+from byok.catalog.offered_models import search_models
+from byok.catalog.recommendations import recommended_models
+from byok.checking.connection import test_ai_connection as check
+from byok.checking.reports import LineState
+from byok.config.ai_config import save_ai_config
 from byok.embedding_providers import embedding_providers
 from byok.errors import AIError, translated
 from byok.models import CatalogModel, ProviderCredential
-from byok.offered_models import search_models
 from byok.providers import REGISTRY, Provider
 from byok.providers.finding import find_providers
-from byok.recommendations import recommended_models
-from byok.reports import LineState
 from byok.resolver import TenantModel, get_model_for_tenant
 from byok.views.page import key_prefixes, provider_of_key
 from leadagent import logs

@@ -13,11 +13,11 @@ from django.core import mail
 from django.core.management import call_command
 from pytest_django import Settings
 
-from byok.config import get_ai_config, save_ai_config
+from byok.config.ai_config import get_ai_config, save_ai_config
 from byok.encryption import decrypt_api_key
-from byok.importing import State, TenantImport
+from byok.keys.stored import remove_api_key
+from byok.migrating.importing import State, TenantImport
 from byok.models import PLATFORM_DEFAULT, AIConfig, ProviderCredential
-from byok.stored_keys import remove_api_key
 from leadagent.tenants.models import AuditEvent, Invitation, Organization
 from tests.byok.keys import KEYS
 from tests.byok.old_system import NAME, OLD_SECRET, import_file, line, seal, tenant
@@ -385,7 +385,7 @@ def test_no_key_is_seen_anywhere(
     mixed["name"] = f"\x1b[31m{canary}"
     named = {**tenant(4, key=canary), canary: 1}
     report = import_file(written(good, wrong, mixed, named), fails=True)
-    monkeypatch.setattr("byok.stored_keys.encrypt_api_key", _break)
+    monkeypatch.setattr("byok.keys.stored.encrypt_api_key", _break)
     file = written(tenant(5, key=canary))
     with pytest.raises(RuntimeError) as raised:
         import_file(file)

@@ -7,9 +7,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from byok.config import get_ai_config
+from byok.checking.reports import LineState
+from byok.config.ai_config import get_ai_config
 from byok.models import AIConfig, CredentialStatus, ProviderCredential, SupersededKey
-from byok.reports import LineState
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.asked import Asked
 from tests.byok.keys import KEYS
@@ -22,7 +22,7 @@ NEW = "sk-proj-NEWnewNEWnewNEWnewNEW1111"
 
 @pytest.fixture
 def client(organization: Organization, asked: Asked, monkeypatch: pytest.MonkeyPatch) -> Client:
-    monkeypatch.setattr("byok.rechecking.test_ai_connection", asked)
+    monkeypatch.setattr("byok.checking.rechecking.test_ai_connection", asked)
     return client_of(organization)
 
 

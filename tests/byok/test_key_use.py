@@ -11,7 +11,7 @@ from django.db import connections
 from uuid6 import uuid7
 
 from byok import tasks
-from byok.key_use import note_key_use, note_recent_key_use
+from byok.keys.use import note_key_use, note_recent_key_use
 from byok.models import KeyUseDay
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.factories import OrganizationFactory

@@ -11,11 +11,11 @@ import pytest
 from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
-from byok import heard, known_configs
-from byok.config import save_ai_config
+from byok.config import heard, known_configs
+from byok.config.ai_config import save_ai_config
+from byok.keys.stored import remove_api_key
 from byok.models import AIConfig, CredentialStatus, ProviderCredential
 from byok.resolver import TenantModel, get_model_for_tenant
-from byok.stored_keys import remove_api_key
 from leadagent.tenants.models import Organization
 from tests.byok.keys import KEYS
 from tests.factories import OrganizationFactory

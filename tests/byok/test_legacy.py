@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from byok.encryption import KeyUnreadable
-from byok.legacy import InvalidLegacySecret, open_legacy_key, parse_legacy_secret
+from byok.migrating.keys import InvalidLegacySecret, open_legacy_key, parse_legacy_secret
 from tests.byok.keys import KEYS
 from tests.byok.old_system import OLD_SECRET, seal
 
@@ -137,11 +137,15 @@ def test_only_the_import_opens_them() -> None:
             re.M,
         )
     }
-    assert importers == {"byok/legacy_config.py", "byok/management/commands/import_tenants.py"}
+    assert importers == {"byok/migrating/config.py", "byok/management/commands/import_tenants.py"}
     users = {
         str(path.relative_to(root))
         for package in ("byok", "leadagent", "usage")
         for path in (root / package).rglob("*.py")
         if re.search(r"byok\.(?:legacy_config|importing) import", path.read_text())
     }
-    assert users == {"byok/importing.py", "byok/first_admins.py", "byok/management/commands/import_tenants.py"}
+    assert users == {
+        "byok/migrating/importing.py",
+        "byok/migrating/first_admins.py",
+        "byok/management/commands/import_tenants.py",
+    }

@@ -9,9 +9,9 @@ import httpx2
 import pytest
 from pytest_django import Settings
 
+from byok.calls.upper_bound import DEFAULT_AMOUNT, most_it_may_cost
 from byok.errors import AIError, translated
 from byok.pricing import FixedPrice, Pricing, Rates, Tariff
-from byok.upper_bound import DEFAULT_AMOUNT, most_it_may_cost
 from leadagent.tenants.models import Organization
 from tests.byok.conftest import Tenant
 from tests.byok.fake_provider import CHAT, OPENAI_CHAT, OPENROUTER_CHAT, FakeProvider, chat, chat_async
@@ -77,7 +77,7 @@ def test_an_unknown_cost_keeps_what_was_held(organization: Organization, tenant:
 def test_a_budget_gives_the_free_request_back(
     organization: Organization, fake: FakeProvider, settings: Settings
 ) -> None:
-    from byok.config import save_ai_config
+    from byok.config.ai_config import save_ai_config
     from byok.resolver import get_model_for_tenant
 
     save_ai_config(organization, provider="platform_default")

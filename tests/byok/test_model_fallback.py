@@ -7,12 +7,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from byok.config import InvalidConfig, get_ai_config, save_ai_config
+from byok.calls.model_fallback import REASONS, FailedOnOwnModel, OwnModel, is_of_the_model
+from byok.calls.platform_fallback import FailedOnPlatform, Fallback, OnPlatform, own_key_first
+from byok.checking.proving import prove_and_save
+from byok.config.ai_config import InvalidConfig, get_ai_config, save_ai_config
 from byok.errors import KINDS, AIError, translated
-from byok.fallback import FailedOnPlatform, Fallback, OnPlatform, own_key_first
-from byok.model_fallback import REASONS, FailedOnOwnModel, OwnModel, is_of_the_model
 from byok.models import AIConfig
-from byok.proving import prove_and_save
 from byok.resolver import get_model_for_tenant
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.asked import Asked

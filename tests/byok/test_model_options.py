@@ -5,16 +5,16 @@ from decimal import Decimal
 
 import pytest
 
-from byok.config import CHAT_OPERATIONS
-from byok.offered_models import ModelOption, count_models, find_model, search_models
-from byok.pricing import list_pricing
-from byok.providers import REGISTRY
-from byok.recommendations import (
+from byok.catalog.offered_models import ModelOption, count_models, find_model, search_models
+from byok.catalog.recommendations import (
     recommended_chat_model,
     recommended_embedding_model,
     recommended_models,
     recommended_values,
 )
+from byok.config.ai_config import CHAT_OPERATIONS
+from byok.pricing import list_pricing
+from byok.providers import REGISTRY
 from leadagent.tenants.models import Organization, Role
 from tests.byok.pages import client_of, text, url
 

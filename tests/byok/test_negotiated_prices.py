@@ -8,10 +8,10 @@ import pytest
 import time_machine
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from byok.config import InvalidConfig, save_ai_config
+from byok.config.ai_config import InvalidConfig, save_ai_config
 from byok.models import DatedPrice
-from byok.negotiated_prices import add_negotiated_price, end_negotiated_price, negotiated_prices
 from byok.pricing import get_pricing
+from byok.pricing.negotiated import add_negotiated_price, end_negotiated_price, negotiated_prices
 from leadagent.tenants.audit_actions import LABELS
 from leadagent.tenants.audit_models import AuditEvent
 from leadagent.tenants.models import Organization, Role

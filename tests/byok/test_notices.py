@@ -14,13 +14,14 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from byok import credentials, tasks
-from byok.config import OPERATIONS, save_ai_config
-from byok.credentials import KnownCredential
+from byok import tasks
+from byok.config.ai_config import OPERATIONS, save_ai_config
 from byok.errors import AIError, translated
-from byok.key_trouble import trouble_for
+from byok.keys import credentials
+from byok.keys.credentials import KnownCredential
+from byok.keys.notices import tell_admins
+from byok.keys.trouble import trouble_for
 from byok.models import AIConfig, ProviderCredential
-from byok.notices import tell_admins
 from byok.resolver import get_model_for_tenant
 from leadagent.tenants.models import AuditEvent, Membership, Organization, Role
 from tests.byok.fake_provider import MODELS, FakeProvider, chat

@@ -13,12 +13,13 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from byok import connect_attempts, key_test_limit
-from byok.config import get_ai_config, save_ai_config
+from byok.checking import limit as key_test_limit
+from byok.checking.reports import LineState
+from byok.config.ai_config import get_ai_config, save_ai_config
+from byok.connecting import attempts as connect_attempts
+from byok.connecting.openrouter import auth_url, challenge_of, exchange_code, new_verifier
 from byok.errors import AIError
 from byok.models import AIConfig, ProviderCredential
-from byok.openrouter_connect import auth_url, challenge_of, exchange_code, new_verifier
-from byok.reports import LineState
 from leadagent.tenants.models import AuditEvent, Organization, Role
 from tests.byok.asked import Asked
 from tests.byok.fake_provider import Body, FakeProvider
@@ -136,7 +137,7 @@ def test_no_answer_is_no_verdict(fake: FakeProvider, failure: Exception, code: s
 
 def test_an_answer_that_drips_is_given_up(fake: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(0, 10_000, 20))
-    monkeypatch.setattr("byok.openrouter_connect.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("byok.connecting.openrouter.time.monotonic", lambda: next(clock))
     body = Body([b" "] * 100)
     fake.answer = lambda request: httpx2.Response(200, stream=body)
     with pytest.raises(AIError) as raised:

@@ -11,11 +11,11 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client.parser import text_string_to_metric_families
 
-from byok.config import save_ai_config
+from byok.calls.metering import CallContext, Exchange
+from byok.calls.model_fallback import on_own_models
+from byok.calls.operators import tell_operators
+from byok.config.ai_config import save_ai_config
 from byok.errors import AIError, translated
-from byok.metering import CallContext, Exchange
-from byok.model_fallback import on_own_models
-from byok.operators import tell_operators
 from leadagent.telemetry.figures import exposition
 from leadagent.telemetry.traces import span
 from leadagent.tenants.models import Organization
@@ -170,7 +170,7 @@ def test_a_refusal_that_was_never_sent_is_counted_as_one(tenant: Tenant, fake: F
 
 
 def test_a_fallback_is_counted_with_what_stood_in(organization: Organization) -> None:
-    from byok.config import get_ai_config
+    from byok.config.ai_config import get_ai_config
 
     save_ai_config(
         organization, provider="openai", chat_model="gpt-4o", api_key=KEYS["openai"], further_models={"qualification": ["gpt-4o-mini"]}
@@ -193,7 +193,7 @@ def test_counting_that_fails_breaks_no_call(
     def fail(**_: object) -> None:
         raise RuntimeError("no space left")
 
-    monkeypatch.setattr("byok.operators.count_call", fail)
+    monkeypatch.setattr("byok.calls.operators.count_call", fail)
     fake.answers(200, CHAT["openai"])
     call(tenant("openai"), "sync")
     assert [row.success for row in rows()] == [True]

@@ -8,10 +8,10 @@ import httpx2
 import pytest
 from django.utils import timezone
 
+from byok.catalog.offered_models import find_model, search_models
 from byok.catalog.own_models import due_own_lists, sync_due_own_models, sync_own_models
-from byok.config import save_ai_config
+from byok.config.ai_config import save_ai_config
 from byok.models import CatalogModel, CatalogSync, CredentialStatus, ProviderCredential, SyncOutcome
-from byok.offered_models import find_model, search_models
 from leadagent.tenants.models import Organization
 from tests.byok.fake_provider import FakeProvider
 from tests.byok.keys import KEYS

@@ -7,11 +7,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from byok.catalog.recommendations import OPERATION_LABELS
 from byok.catalog.selecting import PER_OPERATION
-from byok.config import CHAT_OPERATIONS, OPERATIONS, save_ai_config
+from byok.config.ai_config import CHAT_OPERATIONS, OPERATIONS, save_ai_config
+from byok.config.forms import AIConfigForm
 from byok.errors import AIError
-from byok.forms import AIConfigForm
-from byok.recommendations import OPERATION_LABELS
 from leadagent.leads.models import StepName
 from leadagent.tenants.models import Organization, Role
 from tests.byok.conftest import Tenant

@@ -7,10 +7,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from byok.config import save_ai_config
+from byok.checking.rechecking import recheck_due
+from byok.config.ai_config import save_ai_config
+from byok.keys.notices import tell_admins
 from byok.models import AIConfig, CredentialStatus, ProviderCredential
-from byok.notices import tell_admins
-from byok.rechecking import recheck_due
 from leadagent.tenants.models import ApiToken, Organization, Role, Scope
 from tests.byok.asked import Asked
 from tests.byok.keys import KEYS
@@ -101,6 +101,6 @@ def test_only_keys_of_offered_providers_are_looked_at_again(
 ) -> None:
     other = OrganizationFactory()
     save_ai_config(other, provider="openai", chat_model="gpt-4o", api_key=KEYS["openai"])
-    monkeypatch.setattr("byok.rechecking.test_ai_connection", asked := Asked())
+    monkeypatch.setattr("byok.checking.rechecking.test_ai_connection", asked := Asked())
     assert recheck_due() == 1
     assert [call["provider"] for call in asked.calls] == ["openai"]

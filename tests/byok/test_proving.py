@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from byok.config import KEEP, ConfigConflict, InvalidConfig, get_ai_config, save_ai_config
+from byok.checking.proving import KeyNotProved, prove_and_save
+from byok.checking.reports import LineState
+from byok.config.ai_config import KEEP, ConfigConflict, InvalidConfig, get_ai_config, save_ai_config
 from byok.encryption import decrypt_api_key
 from byok.models import AIConfig, CredentialStatus, ProviderCredential
-from byok.proving import KeyNotProved, prove_and_save
-from byok.reports import LineState
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.asked import Asked
 from tests.byok.keys import KEYS

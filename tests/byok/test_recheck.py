@@ -12,11 +12,12 @@ from django.db import connection, connections
 from django.utils import timezone
 from pytest_django import Settings
 
-from byok import rechecking, tasks
-from byok.config import save_ai_config
+from byok import tasks
+from byok.checking import rechecking
+from byok.checking.rechecking import recheck_credential, recheck_due
+from byok.checking.reports import ConnectionReport, LineState
+from byok.config.ai_config import save_ai_config
 from byok.models import CredentialStatus, ProviderCredential
-from byok.rechecking import recheck_credential, recheck_due
-from byok.reports import ConnectionReport, LineState
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.fake_provider import MODELS, FakeProvider
 from tests.byok.keys import KEYS

@@ -13,10 +13,10 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
+from byok.calls.repairing import repair_due
 from byok.models import ProviderCredential
 from byok.providers import REGISTRY
 from byok.providers.base import Generation
-from byok.repairing import repair_due
 from byok.resolver import TenantModel, get_model_for_tenant
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.conftest import Tenant

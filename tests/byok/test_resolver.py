@@ -8,11 +8,11 @@ import openai
 import pytest
 from pytest_django import Settings
 
-from byok.config import save_ai_config
+from byok.config.ai_config import save_ai_config
 from byok.errors import AIError
+from byok.keys.stored import remove_api_key
 from byok.models import AIConfig, ProviderCredential
 from byok.resolver import get_embedding_config, get_model_for_tenant
-from byok.stored_keys import remove_api_key
 from leadagent.tenants.models import Organization
 from tests.byok.conftest import Tenant
 from tests.byok.keys import KEYS, PLATFORM_KEY

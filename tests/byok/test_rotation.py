@@ -13,11 +13,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from byok import rotation
 from byok.encryption import KeyUnreadable, decrypt_api_key, encrypt_api_key, fingerprint, key_id
+from byok.keys import rotation
+from byok.keys.rotation import Progress, rotate
+from byok.keys.stored import remove_api_key, store_key, undo_replacement
 from byok.models import ProviderCredential, SealingSecret, SupersededKey
-from byok.rotation import Progress, rotate
-from byok.stored_keys import remove_api_key, store_key, undo_replacement
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.keys import KEYS
 from tests.factories import OrganizationFactory
@@ -297,7 +297,7 @@ def between_read_and_write(monkeypatch: pytest.MonkeyPatch, act: Callable[[], ob
             waiting.pop()()
         write(*arguments)
 
-    monkeypatch.setattr("byok.rotation._write", acting)
+    monkeypatch.setattr("byok.keys.rotation._write", acting)
 
 
 def test_a_key_that_was_replaced_meanwhile_is_not_ours(
@@ -406,7 +406,7 @@ def test_a_row_that_others_hold_is_not_waited_for_and_done_later(
         pauses.append(ProviderCredential.objects.filter(key_id=key_id(NEW)).count())
         let_go()
 
-    monkeypatch.setattr("byok.rotation.time.sleep", pause)
+    monkeypatch.setattr("byok.keys.rotation.time.sleep", pause)
     done = rotate(batch=10)
     assert pauses == [len(others)]
     assert (done.rewrapped, done.missed, done.failed) == (3, set(), {})
@@ -420,7 +420,7 @@ def test_a_row_that_stays_held_is_left_and_said_to_be_left(
 ) -> None:
     row, _ = (save(OrganizationFactory()) for _ in range(2))
     switch()
-    monkeypatch.setattr("byok.rotation._PAUSE_SECONDS", 0)
+    monkeypatch.setattr("byok.keys.rotation._PAUSE_SECONDS", 0)
     held(row)
     code, said = run()
     assert code == 1
@@ -457,7 +457,7 @@ def test_the_trace_and_the_keys_stand_or_fall_together(
     def killed(*arguments: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("byok.rotation._record", killed)
+    monkeypatch.setattr("byok.keys.rotation._record", killed)
     with pytest.raises(KeyboardInterrupt), transaction.atomic():
         rotate(batch=10)
     before = row.sealed_key

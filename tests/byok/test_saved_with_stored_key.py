@@ -3,8 +3,8 @@
 import pytest
 from django.test import Client
 
+from byok.checking.reports import LineState
 from byok.models import AIConfig
-from byok.reports import LineState
 from leadagent.tenants.models import Organization
 from tests.byok.asked import Asked
 from tests.byok.pages import client_of, fields, text, url

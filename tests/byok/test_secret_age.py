@@ -17,8 +17,8 @@ from pytest_django import Settings
 from byok import tasks
 from byok.checks import check_secret_age
 from byok.encryption import current_key_id
+from byok.keys.secret_age import note_current_secret, remind_operators
 from byok.models import ProviderCredential, SealingSecret
-from byok.secret_age import note_current_secret, remind_operators
 from tests.factories import UserFactory
 from tests.leads.test_races import at_once
 

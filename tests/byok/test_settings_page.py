@@ -12,10 +12,10 @@ from django.utils import timezone
 from pytest_django import Settings
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from byok.config import CHAT_OPERATIONS, get_ai_config, save_ai_config
-from byok.forms import AIConfigForm
+from byok.checking.reports import LineState
+from byok.config.ai_config import CHAT_OPERATIONS, get_ai_config, save_ai_config
+from byok.config.forms import AIConfigForm
 from byok.models import AIConfig, CredentialStatus, ProviderCredential
-from byok.reports import LineState
 from leadagent.tenants.models import AuditEvent, Membership, Organization, Role
 from tests.byok.asked import Asked
 from tests.byok.keys import KEYS

@@ -6,12 +6,11 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from byok import credentials
-from byok.config import check_api_key, save_ai_config
+from byok.checking.reports import ConnectionReport, LineState, ReportLine
+from byok.config.ai_config import check_api_key, save_ai_config
 from byok.encryption import KeyUnreadable, decrypt_api_key, key_id_of
-from byok.models import CredentialStatus, ProviderCredential, SupersededKey
-from byok.reports import ConnectionReport, LineState, ReportLine
-from byok.stored_keys import (
+from byok.keys import credentials
+from byok.keys.stored import (
     NothingToUndo,
     consequences_of_removal,
     drop_expired_superseded_keys,
@@ -19,6 +18,7 @@ from byok.stored_keys import (
     store_key,
     undo_replacement,
 )
+from byok.models import CredentialStatus, ProviderCredential, SupersededKey
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.keys import KEYS
 from tests.factories import OrganizationFactory, UserFactory

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from byok.tenant_file import CHUNK_CHARACTERS, DamagedFile, read_array
+from byok.migrating.tenant_file import CHUNK_CHARACTERS, DamagedFile, read_array
 from tests.byok.old_system import tenant
 
 
@@ -46,7 +46,7 @@ def test_the_array_is_read_piece_by_piece() -> None:
 
 @pytest.mark.parametrize("cut", range(1, 9))
 def test_numbers_and_texts_at_the_edge_of_a_piece_are_whole(cut: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("byok.tenant_file.CHUNK_CHARACTERS", cut)
+    monkeypatch.setattr("byok.migrating.tenant_file.CHUNK_CHARACTERS", cut)
     assert list(read_array(StringIO(' [12345 , "a,]b" ,{"c": [1, 2]}, true ] '))) == [
         12345,
         "a,]b",

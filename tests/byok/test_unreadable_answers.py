@@ -7,11 +7,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from byok.answers import AnswerReader
+from byok.calls.answers import AnswerReader
+from byok.calls.json_answers import json_object
+from byok.calls.reading_errors import is_reading_error
 from byok.errors import AIError, translated
-from byok.json_answers import json_object
 from byok.providers import REGISTRY
-from byok.reading_errors import is_reading_error
 from tests.byok.conftest import Tenant
 from tests.byok.fake_provider import OPENAI_CHAT, FakeProvider, chat, streamed
 from tests.byok.keys import KEYS

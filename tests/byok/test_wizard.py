@@ -7,12 +7,12 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from byok import key_test_limit
-from byok.config import get_ai_config, save_ai_config
+from byok.checking import limit as key_test_limit
+from byok.checking.reports import LineState
+from byok.config.ai_config import get_ai_config, save_ai_config
+from byok.config.provider_setup import setup_for
 from byok.models import AIConfig, ProviderCredential
-from byok.provider_setup import setup_for
 from byok.providers import REGISTRY
-from byok.reports import LineState
 from leadagent.tenants.models import AuditEvent, Organization, Role
 from leadagent.tenants.onboarding import wizard_steps
 from tests.byok.asked import Asked

@@ -17,7 +17,7 @@ from django.db import connections
 from pytest_django import Settings
 
 from byok.encryption import decrypt_api_key, encrypt_api_key, fingerprint, key_id
-from byok.key_inventory import take_inventory
+from byok.keys.inventory import take_inventory
 from byok.models import AIConfig, ProviderCredential
 from byok.resolver import get_model_for_tenant
 from leadagent.tenants.models import AuditEvent, Organization

@@ -16,8 +16,8 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCall
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pytest_django import Settings
 
+from byok.calls.platform_fallback import Fallback
 from byok.errors import AIError
-from byok.fallback import Fallback
 from byok.resolver import EmbeddingChoice
 from leadagent.leads import tasks
 from leadagent.tenants.models import Membership, Organization, Role

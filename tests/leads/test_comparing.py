@@ -15,9 +15,9 @@ from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 from uuid6 import uuid7
 
-from byok.config_values import InvalidConfig
-from byok.fallback import Fallback
-from byok.model_fallback import OwnModel
+from byok.calls.model_fallback import OwnModel
+from byok.calls.platform_fallback import Fallback
+from byok.config.values import InvalidConfig
 from byok.models import AIConfig
 from leadagent.leads import tasks
 from leadagent.leads.emails.outreach import DraftConflict, approve_draft

@@ -8,9 +8,9 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
+from byok.calls.model_fallback import OwnModel
+from byok.calls.platform_fallback import Fallback
 from byok.errors import AIError
-from byok.fallback import Fallback
-from byok.model_fallback import OwnModel
 from byok.models import AIConfig
 from leadagent.leads import tasks
 from leadagent.leads.models import RunStatus, Step, StepName, WorkflowRun

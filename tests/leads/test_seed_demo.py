@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
-from byok.config import get_ai_config
+from byok.config.ai_config import get_ai_config
 from leadagent.leads.demo_leads import DEMO_LEADS
 from leadagent.leads.models import EmailDraft, Lead, RunStatus, WorkflowRun
 from leadagent.leads.running.reasons import Evidence

@@ -16,8 +16,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from byok.alert_secrets import rewrap_alert_secrets
-from byok.key_inventory import take_inventory
+from byok.keys.alert_secrets import rewrap_alert_secrets
+from byok.keys.inventory import take_inventory
 from leadagent.egress import Answer, EgressFailed, EgressRefused
 from leadagent.leads.emails.outreach import approve_draft
 from leadagent.leads.emails.sending import send_draft

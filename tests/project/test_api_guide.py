@@ -21,7 +21,7 @@ from django.core.cache import cache
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from byok.config import save_ai_config
+from byok.config.ai_config import save_ai_config
 from leadagent.api import api
 from leadagent.leads.models import Lead
 from leadagent.tenants.api_tokens import issue_token
@@ -81,7 +81,7 @@ def acme(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as
 def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     """What a provider would say of a new key."""
     made = Asked()
-    monkeypatch.setattr("byok.proving.test_ai_connection", made)
+    monkeypatch.setattr("byok.checking.proving.test_ai_connection", made)
     return made
 
 

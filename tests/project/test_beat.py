@@ -20,9 +20,9 @@ from django.core import mail
 from django.db import connection
 from pytest_django import Settings
 
-from byok.asking import Answer
 from byok.catalog.fetching import Fetched
-from byok.config import save_ai_config
+from byok.checking.asking import Answer
+from byok.config.ai_config import save_ai_config
 from byok.models import (
     CatalogChange,
     CatalogModel,
@@ -121,7 +121,7 @@ def installation(
     settings.USAGE_SPOOL_DIR = str(tmp_path / "spool")
     settings.EXPORT_DIR = str(tmp_path / "exports")
     asked = Asked()
-    monkeypatch.setattr("byok.rechecking.test_ai_connection", asked)
+    monkeypatch.setattr("byok.checking.rechecking.test_ai_connection", asked)
     nudged: list[Any] = []
     monkeypatch.setattr(lead_tasks, "_tell", lambda task, *row_id, **_: nudged.append((task.name, row_id)))
     settings.USAGE_RETENTION_MONTHS = 24

@@ -152,7 +152,7 @@ class TestPeople:
 
     def test_testing_and_saving_a_key(self, person: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         asked = Asked()
-        monkeypatch.setattr("byok.proving.test_ai_connection", asked)
+        monkeypatch.setattr("byok.checking.proving.test_ai_connection", asked)
         tested = person.post("/o/acme/settings/ai/test/", fields(), headers={"HX-Request": "true"})
         saved = person.post("/o/acme/settings/ai/", fields())
         assert (tested.status_code, saved.status_code) == (200, 302)

@@ -7,9 +7,9 @@ import httpx2
 import pytest
 from pytest_django import Settings
 
-from byok.connection import test_ai_connection as check
+from byok.checking.connection import test_ai_connection as check
+from byok.checking.reports import ConnectionReport, LineState, ReportLine
 from byok.models import CredentialStatus
-from byok.reports import ConnectionReport, LineState, ReportLine
 from leadagent.tenants.models import Organization
 from tests.factories import OrganizationFactory
 from tests.sandbox.conftest import PREFIXES, NewKey, Sandbox
@@ -80,7 +80,7 @@ def test_a_key_that_gets_no_answer(
 
 @WIRES
 def test_a_slow_provider_is_not_waited_for(new_key: NewKey, wire: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("byok.connection.SECONDS", 0.5)
+    monkeypatch.setattr("byok.checking.connection.SECONDS", 0.5)
     began = time.monotonic()
     report = asked(wire, new_key(wire, "slow2"))
     assert time.monotonic() - began < 1.5

@@ -11,7 +11,8 @@ from typing import Any
 from django.db import models, transaction
 from django.utils import timezone
 
-from byok.config import save_ai_config
+from byok.checking.reports import ConnectionReport, LineState, ReportLine
+from byok.config.ai_config import save_ai_config
 from byok.models import (
     AIConfig,
     Announcement,
@@ -24,7 +25,6 @@ from byok.models import (
     SealingSecret,
     SupersededKey,
 )
-from byok.reports import ConnectionReport, LineState, ReportLine
 from leadagent.leads.models import (
     AgentStep,
     Chunk,

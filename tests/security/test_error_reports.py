@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.module_loading import import_string
 from pytest_django import Settings
 
-from byok.config import save_ai_config
+from byok.config.ai_config import save_ai_config
 from byok.resolver import get_model_for_tenant
 from leadagent.tenants.models import Membership, Organization
 from tests.byok.fake_provider import FakeProvider
@@ -86,7 +86,7 @@ def break_asking(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError(f"this came in the way of {key}")
 
-    monkeypatch.setattr("byok.connection.ask", broken)
+    monkeypatch.setattr("byok.checking.connection.ask", broken)
 
 
 @pytest.mark.parametrize("debug", [False, True], ids=["", "debug"])
@@ -118,7 +118,7 @@ def test_a_report_holds_no_key(
     assert not canary.seen_in(answer.content)
     [report] = reports
     assert "RuntimeError" in report
-    assert "byok/connection.py" in report, "it still tells where"
+    assert "byok/checking/connection.py" in report, "it still tells where"
     assert not canary.seen_in(report)
 
 

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from byok.config import save_ai_config
+from byok.config.ai_config import save_ai_config
 from byok.models import AIConfig, DatedPrice
 from leadagent.leads.models import PromptVersion, Voice
 from leadagent.tenants.models import ApiToken, Invitation, Membership, Organization, Role, User
@@ -138,7 +138,7 @@ def test_the_ai_configuration(client: Client, organization: Organization, monkey
 
 
 def test_a_model_of_the_catalog(client: Client, organization: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("byok.proving.test_ai_connection", Asked())
+    monkeypatch.setattr("byok.checking.proving.test_ai_connection", Asked())
     other = OrganizationFactory()
     for owner in (organization, other):
         save_ai_config(owner, provider="openai", chat_model="gpt-4o", api_key=KEYS["openai"], usage_tracking=False)

@@ -11,8 +11,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from byok.config import save_ai_config
-from byok.negotiated_prices import add_negotiated_price
+from byok.config.ai_config import save_ai_config
+from byok.pricing.negotiated import add_negotiated_price
 from leadagent.leads.importing.imports import take_file
 from leadagent.leads.inbox.intake import take_in
 from leadagent.leads.inbox.notes import add_note

@@ -10,8 +10,8 @@ import pytest
 import time_machine
 from pytest_django import Settings
 
-from byok.alert_secrets import rewrap_alert_secrets
 from byok.encryption import envelope_head
+from byok.keys.alert_secrets import rewrap_alert_secrets
 from leadagent.egress import Answer, EgressFailed, EgressRefused
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.factories import OrganizationFactory

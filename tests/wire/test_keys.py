@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from byok.config import save_ai_config
-from byok.connection import test_ai_connection as check
+from byok.checking.connection import test_ai_connection as check
+from byok.checking.reports import LineState, ReportLine
+from byok.config.ai_config import save_ai_config
 from byok.errors import AIError, translated
 from byok.models import CredentialStatus, ProviderCredential
-from byok.reports import LineState, ReportLine
 from byok.resolver import get_model_for_tenant
 from leadagent.tenants.models import Organization
 from tests.byok.fake_provider import chat

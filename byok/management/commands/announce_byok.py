@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import URLValidator
 
-from byok.announcing import State, announce_byok
+from byok.migrating.announcing import State, announce_byok
 from leadagent.progress import Progress
 from leadagent.tenants.models import Organization
 

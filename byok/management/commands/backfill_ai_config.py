@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from byok.backfill import BATCH, backfill_ai_config, count_without_config
+from byok.config.backfill import BATCH, backfill_ai_config, count_without_config
 from leadagent.progress import Progress
 
 

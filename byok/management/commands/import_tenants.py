@@ -13,10 +13,10 @@ from typing import Any, TextIO
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 
-from byok.first_admins import DamagedList, invite_first_admin, read_admins
-from byok.importing import Outcome, State, TenantImport
-from byok.legacy import InvalidLegacySecret, parse_legacy_secret
-from byok.tenant_file import DamagedFile, read_array
+from byok.migrating.first_admins import DamagedList, invite_first_admin, read_admins
+from byok.migrating.importing import Outcome, State, TenantImport
+from byok.migrating.keys import InvalidLegacySecret, parse_legacy_secret
+from byok.migrating.tenant_file import DamagedFile, read_array
 from leadagent.logs import scrub
 from leadagent.progress import Progress
 from leadagent.tenants.models import Invitation, Organization

@@ -10,11 +10,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from byok.alert_secrets import rewrap_alert_secrets
-from byok.key_inventory import KeyInventory, take_inventory
-from byok.rotation import Progress as Rotated
-from byok.rotation import rotate
-from byok.secret_age import current_secret_since, is_old, note_current_secret
+from byok.keys.alert_secrets import rewrap_alert_secrets
+from byok.keys.inventory import KeyInventory, take_inventory
+from byok.keys.rotation import Progress as Rotated
+from byok.keys.rotation import rotate
+from byok.keys.secret_age import current_secret_since, is_old, note_current_secret
 from leadagent.progress import Progress
 from leadagent.tenants.models import Organization
 

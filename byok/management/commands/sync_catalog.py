@@ -9,7 +9,7 @@ from byok.catalog.loading import load_packaged
 from byok.catalog.own_models import sync_own_models
 from byok.catalog.packaged import read_packaged
 from byok.catalog.syncing import sync_openrouter
-from byok.config import byok_allowed
+from byok.config.ai_config import byok_allowed
 from byok.models import CatalogSync, ProviderCredential, SyncOutcome
 from leadagent.progress import Progress
 

@@ -15,7 +15,7 @@ from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
 
-from byok.fallback import Fallback
+from byok.calls.platform_fallback import Fallback
 from leadagent.leads.emails.revisions import add_revision
 from leadagent.leads.emails.voice import voice_of, with_signature
 from leadagent.leads.models import (

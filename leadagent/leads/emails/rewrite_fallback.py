@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.http import HttpRequest
 
-from byok import fallback
+from byok.calls import platform_fallback as fallback
 from leadagent.leads.emails.rewriting import newest_rewrite
 from leadagent.leads.models import DraftRewrite, EmailDraft, RewriteStatus, StepName
 from leadagent.leads.running.run_state import lock_run

@@ -18,8 +18,8 @@ from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from byok.calls.platform_fallback import Fallback, OnPlatform, own_key_first
 from byok.errors import AIError
-from byok.fallback import Fallback, OnPlatform, own_key_first
 from leadagent.leads.emails.outreach import PURPOSES, Email, change_text, report_of
 from leadagent.leads.emails.revisions import add_revision
 from leadagent.leads.emails.voice import voice_of, with_signature

@@ -6,8 +6,8 @@ from typing import Any
 
 from django import forms
 
-from byok.config_values import is_key_shaped
-from byok.misplaced_keys import RefusesMisplacedKeys
+from byok.config.values import is_key_shaped
+from byok.keys.misplaced import RefusesMisplacedKeys
 from leadagent.leads.emails.voice import NOTES_LIMIT, SIGNATURE_LIMIT
 from leadagent.leads.models import Language, StepName, Tone
 from leadagent.leads.prompts.versions import TEXT_LIMIT, InvalidPrompt, checked_text

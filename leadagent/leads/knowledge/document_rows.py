@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import Count, Exists, F, OuterRef, Q
 from django.urls import reverse
 
-from byok.fallback import operations_to_grant
+from byok.calls.platform_fallback import operations_to_grant
 from leadagent.http import HtmxHttpRequest
 from leadagent.leads.models import ChunkVector, Document, DocumentStatus, UploadStatus
 from leadagent.tenants.models import Organization, Role

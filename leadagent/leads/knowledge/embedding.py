@@ -12,8 +12,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from byok import resolver
+from byok.calls.platform_fallback import Fallback, OnPlatform, bare_model_name, own_key_first
 from byok.errors import AIError, translated
-from byok.fallback import Fallback, OnPlatform, bare_model_name, own_key_first
 from byok.models import PLATFORM_DEFAULT
 from byok.providers import REGISTRY
 from byok.providers.base import BatchLimits, Provider

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from byok import resolver
+from byok.config.known_configs import known_config
 from byok.errors import AIError
-from byok.known_configs import known_config
 from byok.models import PLATFORM_DEFAULT
 from byok.resolver import EmbeddingChoice, embedding_in_force
 from leadagent.leads.models import KnowledgeIndex

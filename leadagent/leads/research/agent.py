@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from byok import resolver
-from byok.fallback import Fallback
+from byok.calls.platform_fallback import Fallback
 from leadagent.leads.models import Lead, WorkflowRun
 from leadagent.leads.prompts.versions import instructions_for
 from leadagent.leads.research import caps

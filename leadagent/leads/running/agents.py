@@ -14,8 +14,8 @@ from pydantic_ai.framing import register_tag, wrap
 from pydantic_ai.usage import UsageLimits
 
 from byok import resolver
+from byok.calls.platform_fallback import Fallback
 from byok.errors import AIError, translated
-from byok.fallback import Fallback
 from leadagent.leads.models import Lead, Qualification, WorkflowRun
 from leadagent.leads.running import event_loop
 from leadagent.tenants.models import Organization

@@ -9,10 +9,10 @@ from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
 
-from byok.config import CHAT_OPERATIONS, get_ai_config
-from byok.config_values import InvalidConfig, validated_operation_models
+from byok.catalog.offered_models import find_models
+from byok.config.ai_config import CHAT_OPERATIONS, get_ai_config
+from byok.config.values import InvalidConfig, validated_operation_models
 from byok.models import PLATFORM_DEFAULT
-from byok.offered_models import find_models
 from leadagent.leads.models import (
     OPEN,
     DraftStatus,

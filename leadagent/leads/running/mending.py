@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from byok.config import EffectiveConfig, get_ai_config
+from byok.config.ai_config import EffectiveConfig, get_ai_config
 from byok.models import PLATFORM_DEFAULT, AIConfig, CredentialStatus
 from leadagent.leads.models import RunStatus, Step, StepName, StepStatus, WorkflowRun
 from leadagent.leads.running.workflow import resume_by_itself

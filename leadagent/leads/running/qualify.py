@@ -1,6 +1,6 @@
 """The verdict on a lead, as a type: category, reason, confidence, and the passages that speak for it."""
 
-from byok.fallback import Fallback
+from byok.calls.platform_fallback import Fallback
 from leadagent.leads.models import Category, Lead, Qualification, WorkflowRun
 from leadagent.leads.prompts.versions import instructions_for
 from leadagent.leads.research.citations import without_citations

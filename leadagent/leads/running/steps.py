@@ -9,10 +9,10 @@ from functools import partial
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
-from byok.config import get_ai_config
+from byok.calls.model_fallback import FailedOnOwnModel, OwnModel
+from byok.calls.platform_fallback import FailedOnPlatform, Fallback, OnPlatform, own_key_first
+from byok.config.ai_config import get_ai_config
 from byok.errors import AIError
-from byok.fallback import FailedOnPlatform, Fallback, OnPlatform, own_key_first
-from byok.model_fallback import FailedOnOwnModel, OwnModel
 from leadagent.leads.emails.outreach import write_email
 from leadagent.leads.models import StepName, WorkflowRun
 from leadagent.leads.research import research

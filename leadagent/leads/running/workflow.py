@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
-from byok import fallback
+from byok.calls import platform_fallback as fallback
 from leadagent.leads.emails.outreach import discard_superseded
 from leadagent.leads.models import (
     ACTIVE,

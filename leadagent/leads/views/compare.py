@@ -12,10 +12,10 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from byok.config import CHAT_OPERATIONS, get_ai_config
-from byok.config_values import InvalidConfig
-from byok.misplaced_keys import RefusesMisplacedKeys
-from byok.offered_models import search_models
+from byok.catalog.offered_models import search_models
+from byok.config.ai_config import CHAT_OPERATIONS, get_ai_config
+from byok.config.values import InvalidConfig
+from byok.keys.misplaced import RefusesMisplacedKeys
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.leads.marking import marked
 from leadagent.leads.models import RunStatus, WorkflowRun

@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from byok import resolver
+from byok.calls.platform_fallback import Ask, No, platform_instead
 from byok.errors import AIError
-from byok.fallback import Ask, No, platform_instead
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.leads.forms import DocumentForm, SearchForm, UploadForm
 from leadagent.leads.knowledge import Found, add_document_to_knowledge_base, find_passages

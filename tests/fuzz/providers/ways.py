@@ -7,14 +7,14 @@ from typing import Any
 
 import httpx2
 
+from byok.calls.repairing import repair_due
 from byok.catalog.own_models import sync_own_models
 from byok.catalog.syncing import sync_openrouter
-from byok.config import save_ai_config
-from byok.connection import test_ai_connection as check_connection
+from byok.checking.connection import test_ai_connection as check_connection
+from byok.config.ai_config import save_ai_config
+from byok.connecting.openrouter import exchange_code
 from byok.errors import translated
 from byok.models import ProviderCredential, SyncOutcome
-from byok.openrouter_connect import exchange_code
-from byok.repairing import repair_due
 from byok.resolver import get_model_for_tenant
 from leadagent.leads.knowledge.embedding import generate_embeddings
 from leadagent.leads.models import Lead, Step, StepStatus, WorkflowRun

@@ -1,0 +1,1 @@
+"""How far bring-your-own-key has come, for the operators' page."""

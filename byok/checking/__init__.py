@@ -1,0 +1,1 @@
+"""Finding out what a key may do, and saying so in sentences that lead on."""

@@ -1,0 +1,1 @@
+"""Getting a key without typing one: a person agrees at the provider."""

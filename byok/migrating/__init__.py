@@ -1,0 +1,1 @@
+"""Tenants of the TypeScript system, brought over with their keys."""
