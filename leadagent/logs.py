@@ -37,3 +37,8 @@ def scrub(text: str) -> str:
     """Return `text` with everything that looks like a key or bearer token removed."""
     text = _KEY_SHAPES.sub(lambda found: (found["bearer"] or "") + SCRUBBED, text)
     return _further_shapes.sub(SCRUBBED, text) if _further_shapes else text
+
+
+def is_key_shaped(value: object) -> bool:
+    """Whether a text holds what may be a key, ours or a provider's."""
+    return isinstance(value, str) and scrub(value) != value

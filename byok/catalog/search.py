@@ -18,10 +18,10 @@ from django.db.models import Q
 from django.http import QueryDict
 
 from byok.catalog.vendors import vendor_label
-from byok.config.values import is_key_shaped
 from byok.models import Capability, CatalogModel, ModelKind, Tier
 from byok.models.catalog import CatalogModelQuerySet
 from byok.providers import REGISTRY
+from leadagent.logs import is_key_shaped
 from leadagent.tenants.models import Organization
 
 MAX_LIMIT = 200

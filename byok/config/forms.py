@@ -13,9 +13,9 @@ from django.utils.safestring import SafeString
 from byok.config.ai_config import CHAT_OPERATIONS, KEEP, OPERATIONS, EffectiveConfig, InvalidConfig, check_api_key
 from byok.config.provider_setup import setup_for
 from byok.config.values import MAX_FURTHER_MODELS
-from byok.keys.misplaced import RefusesMisplacedKeys
 from byok.models import PLATFORM_DEFAULT, FallbackConsent
 from byok.providers import REGISTRY, Provider
+from leadagent.tenants.misplaced_keys import RefusesMisplacedKeys
 from usage.alerting.alerts import CostAlertChoice
 
 NO_EMBEDDINGS = ""

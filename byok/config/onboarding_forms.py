@@ -9,9 +9,9 @@ from django import forms
 from byok.catalog.offered_models import ModelOption, find_model, search_models
 from byok.config.ai_config import EffectiveConfig
 from byok.config.forms import key_hint
-from byok.keys.misplaced import RefusesMisplacedKeys
 from byok.models import PLATFORM_DEFAULT
 from byok.providers import REGISTRY, Provider
+from leadagent.tenants.misplaced_keys import RefusesMisplacedKeys
 
 OTHER = "other"
 NONE = "none"

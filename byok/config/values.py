@@ -10,7 +10,7 @@ from django.core.validators import EmailValidator, URLValidator
 
 from byok.models import PLATFORM_DEFAULT, FallbackConsent
 from byok.providers import REGISTRY
-from leadagent.logs import scrub
+from leadagent.tenants.misplaced_keys import refusal_of_name
 from usage.alerting.alerts import CostAlertChoice
 
 # What a chat model is used for, and all that leaves usage rows.
@@ -32,17 +32,10 @@ class InvalidConfig(Exception):
         super().__init__(message)
 
 
-def is_key_shaped(value: object) -> bool:
-    """Whether a text holds what may be a key, ours or a provider's."""
-    return isinstance(value, str) and scrub(value) != value
-
-
 def refuse_key(field: str, text: str) -> None:
     """A name is one line of text, and no key: in the wrong field that would be stored, shown and sent as a name."""
-    if not text.isprintable():
-        raise InvalidConfig(field, "Use one line of plain text.")
-    if is_key_shaped(text):
-        raise InvalidConfig(field, "This looks like a key. A key belongs in the key field only.")
+    if wrong := refusal_of_name(text):
+        raise InvalidConfig(field, wrong)
 
 
 def validated_models(

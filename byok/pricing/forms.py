@@ -9,9 +9,9 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from byok.keys.misplaced import RefusesMisplacedKeys
 from byok.models import PriceColumns, provider_choices
 from byok.pricing.negotiated import MAX_DECIMALS
+from leadagent.tenants.misplaced_keys import RefusesMisplacedKeys
 
 
 def _price_field(label: str, *, required: bool = False, hint: str = "") -> forms.DecimalField:

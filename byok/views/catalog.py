@@ -15,9 +15,9 @@ from byok.catalog.search import MODALITIES, SORTS, TIERS, ActiveFilter, Asked, r
 from byok.catalog.selecting import choosing_of
 from byok.catalog.vendors import WELL_KNOWN
 from byok.config.ai_config import get_ai_config
-from byok.config.values import is_key_shaped
 from byok.models import Capability, ModelKind, provider_choices
 from leadagent.http import HtmxHttpRequest, render_page
+from leadagent.logs import is_key_shaped
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 

@@ -14,9 +14,9 @@ from byok.catalog.recommendations import reasons_for
 from byok.catalog.selecting import choosing_of
 from byok.catalog.what_if import last_month, month_to_date, month_usage, what_if
 from byok.config.ai_config import get_ai_config
-from byok.config.values import is_key_shaped
 from byok.views.catalog_place import place_before
 from leadagent.http import HtmxHttpRequest, render_page
+from leadagent.logs import is_key_shaped
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 from usage.analytics import get_usage_of_model, last_days

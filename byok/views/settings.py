@@ -18,7 +18,6 @@ from byok.checking.proving import KeyNotProved, field_of_model, prove_and_save
 from byok.config.ai_config import ConfigConflict, EffectiveConfig, InvalidConfig, byok_allowed, get_ai_config
 from byok.config.conflict import conflict_with
 from byok.config.forms import AIConfigForm
-from byok.config.values import is_key_shaped
 from byok.views.guards import NOT_ENABLED, where_own_keys_are_enabled
 from byok.views.page import (
     SIGN_IN_AGAIN,
@@ -31,6 +30,7 @@ from byok.views.page import (
     tell_saved,
 )
 from leadagent.http import HtmxHttpRequest
+from leadagent.logs import is_key_shaped
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 from leadagent.tenants.recent_sign_in import signed_in_recently

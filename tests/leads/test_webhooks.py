@@ -417,6 +417,16 @@ def test_only_events_that_there_are(admin: Membership, signed_in: SignIn, events
     assert answer.status_code == 422
 
 
+def test_a_key_in_the_address_is_told_and_not_shown_again(admin: Membership, signed_in: SignIn) -> None:
+    key = "sk-proj-" + "Ab1" * 16
+    fields = {"url": f"https://hooks.example.org/{key}", "events": ["lead.created", "lead.qualified"]}
+    answer = signed_in(admin).post(reverse("leads:webhooks", args=["acme"]), fields)
+    page = answer.content.decode()
+    assert key not in page
+    assert "A key belongs in the key field only." in page
+    assert page.count(" checked") == 2, "the rest stays as it was typed"
+
+
 def test_members_do_not_see_webhooks(member: Membership, signed_in: SignIn) -> None:
     assert signed_in(member).get(reverse("leads:webhooks", args=["acme"])).status_code == 403
 

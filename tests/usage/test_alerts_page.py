@@ -149,3 +149,15 @@ def test_saving_is_kept_to_the_organisation(client: Client, organization: Organi
     save(client, organization, hard_all="1")
     assert budgets_of(other) == {"": BudgetChoice(None, Decimal(7))}
     assert client.post(where(other), {"hard_all": "1"}).status_code == 404
+
+
+def test_a_key_in_a_field_for_something_else_is_told_and_not_shown_again(
+    client: Client, organization: Organization
+) -> None:
+    key = "sk-proj-" + "Ab1" * 16
+    answer = save(client, organization, alert_email=key, webhook_url=f"https://hooks.example.org/{key}", hard_all="7")
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert key not in page
+    assert page.count("A key belongs in the key field only.") == 4, "two fields, in the summary and at each"
+    assert 'value="7"' in page

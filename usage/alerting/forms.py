@@ -11,6 +11,7 @@ from django import forms
 from django.conf import settings
 
 from leadagent import egress
+from leadagent.tenants.misplaced_keys import RefusesMisplacedKeys
 from leadagent.tenants.models import Organization
 from usage.alerting.alerts import CostAlertChoice, cost_alert_of
 from usage.alerting.settings import AlertChoice, alert_settings_of, secrets_of
@@ -43,7 +44,7 @@ def _dollars(label: str, **more: Any) -> forms.DecimalField:
     )
 
 
-class AlertsForm(forms.Form):
+class AlertsForm(RefusesMisplacedKeys):
     """What is told, where to, and what may be spent."""
 
     alert_enabled = forms.BooleanField(label="Tell us what a month costs", required=False)

@@ -6,11 +6,11 @@ from typing import Any
 
 from django import forms
 
-from byok.config.values import is_key_shaped
-from byok.keys.misplaced import RefusesMisplacedKeys
 from leadagent.leads.emails.voice import NOTES_LIMIT, SIGNATURE_LIMIT
 from leadagent.leads.models import Language, StepName, Tone
 from leadagent.leads.prompts.versions import TEXT_LIMIT, InvalidPrompt, checked_text
+from leadagent.logs import is_key_shaped
+from leadagent.tenants.misplaced_keys import RefusesMisplacedKeys
 
 
 class VoiceForm(RefusesMisplacedKeys):

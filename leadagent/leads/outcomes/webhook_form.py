@@ -4,9 +4,10 @@ from django import forms
 
 from leadagent import egress
 from leadagent.leads.models import LeadEvent
+from leadagent.tenants.misplaced_keys import RefusesMisplacedKeys
 
 
-class WebhookForm(forms.Form):
+class WebhookForm(RefusesMisplacedKeys):
     """An address on the public internet, and what it is told."""
 
     url = forms.CharField(

@@ -15,7 +15,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from byok.catalog.offered_models import search_models
 from byok.config.ai_config import CHAT_OPERATIONS, get_ai_config
 from byok.config.values import InvalidConfig
-from byok.keys.misplaced import RefusesMisplacedKeys
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.leads.marking import marked
 from leadagent.leads.models import RunStatus, WorkflowRun
@@ -33,6 +32,7 @@ from leadagent.leads.running.shown_reasons import quotes_by_id, shown_reasons
 from leadagent.leads.running.workflow import RunConflict
 from leadagent.leads.tasks import nudge_run
 from leadagent.tenants.access import organization_view
+from leadagent.tenants.misplaced_keys import RefusesMisplacedKeys
 from leadagent.tenants.models import Role
 
 # Suggestions while typing; every model of the catalog may be named.

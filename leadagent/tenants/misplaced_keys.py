@@ -6,8 +6,16 @@ from typing import Any
 
 from django import forms
 
-from byok.config.values import InvalidConfig, is_key_shaped, refuse_key
-from leadagent.logs import scrub
+from leadagent.logs import is_key_shaped, scrub
+
+_A_KEY = "This looks like a key. A key belongs in the key field only."
+
+
+def refusal_of_name(text: str) -> str:
+    """What is wrong with a text of one line that is no key; empty where nothing is."""
+    if not text.isprintable():
+        return "Use one line of plain text."
+    return _A_KEY if is_key_shaped(text) else ""
 
 
 class RefusesMisplacedKeys(forms.Form):
@@ -17,11 +25,13 @@ class RefusesMisplacedKeys(forms.Form):
     """
 
     def __init__(self, data: Any = None, **more: Any) -> None:
-        sent = {name: data.get(name) for name in data or ()}
         # Taken out before anybody cleans or renders it: messages of fields quote what was sent.
-        self._misplaced = [name for name, value in sent.items() if name != "api_key" and is_key_shaped(value)]
-        emptied = {name: scrub(sent[name]) if self._is_long(name) else "" for name in self._misplaced}
-        super().__init__({**sent, **emptied} if self._misplaced else data, **more)
+        self._misplaced = [name for name in data or () if name != "api_key" and is_key_shaped(data.get(name))]
+        if self._misplaced:
+            data = data.copy()
+            for name in self._misplaced:
+                data[name] = scrub(data[name]) if self._is_long(name) else ""
+        super().__init__(data, **more)
 
     @classmethod
     def _is_long(cls, name: str) -> bool:
@@ -32,12 +42,10 @@ class RefusesMisplacedKeys(forms.Form):
         for name in self._misplaced:
             if name in self.fields:
                 self.errors.pop(name, None)
-                self.add_error(name, "This looks like a key. A key belongs in the key field only.")
+                self.add_error(name, _A_KEY)
         for name, value in list(cleaned.items()):
             if name == "api_key" or not isinstance(value, str) or self._is_long(name):
                 continue
-            try:
-                refuse_key(name, value)
-            except InvalidConfig as error:
-                self.add_error(name, str(error))
+            if wrong := refusal_of_name(value):
+                self.add_error(name, wrong)
         return cleaned
