@@ -1,7 +1,7 @@
 """Every page there is, in light and dark, on a wide screen and on a phone: axe, console, policy, width, dialogs.
 
-What viewers see is what admins see with less on it, and support staff's pages are Django's own: those are looked at
-wide and light, on a phone and dark. `make look` looks at all of them in all variants, and photographs them.
+Wide and light, on a phone and dark: so each width and each theme is seen. `make look` looks at all four variants,
+and photographs them.
 """
 
 import os
@@ -85,12 +85,11 @@ class Look:
         self.seen += 1
         self.page.evaluate(_UNFOLD)
         floating = self.page.evaluate(_FLOATING)
-        short = place.who in {Who.VIEWER, Who.SUPPORT} and not LONG
-        for variant in DIAGONAL if short else ORDER:
+        for variant in ORDER if LONG else DIAGONAL:
             self.page.set_viewport_size({"width": variant.width, "height": variant.height})
             self.page.emulate_media(color_scheme=variant.scheme, reduced_motion="reduce")  # type: ignore[arg-type]
             settle(self.page)
-            self._hold(place, variant, floating, rules=COLOURS if variant.scheme == "dark" and not short else ())
+            self._hold(place, variant, floating, rules=COLOURS if variant.scheme == "dark" and LONG else ())
         # The browser itself notes every answer that is a refusal.
         lines = [line for line in self.console if f"status of {place.status}" not in line]
         for line in [*lines, *self.page.evaluate("window.refused")]:
