@@ -23,7 +23,8 @@ COLOURS = ("color-contrast", "link-in-text-block")
 
 
 def settle(page: Page) -> None:
-    """Bring everything that moves to its end, but what moves for ever."""
+    """Bring everything that moves to its end, but what moves for ever; nothing begins to move while it is looked at."""
+    page.emulate_media(reduced_motion="reduce")
     page.evaluate(_SETTLE)
 
 

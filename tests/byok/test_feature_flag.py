@@ -76,7 +76,7 @@ def test_the_roll_out_from_nobody_to_one_to_all(
         def fail(*_: object, **__: object) -> str:
             raise AssertionError("a stored key was opened")
 
-        for place in ("byok.resolver", "byok.keys.stored", "byok.encryption"):
+        for place in ("byok.keys.sources", "byok.keys.stored", "byok.encryption"):
             closed.setattr(f"{place}.decrypt_api_key", fail)
         assert_keys()
     assert stored() == as_it_was

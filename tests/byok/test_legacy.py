@@ -132,7 +132,7 @@ def test_only_the_import_opens_them() -> None:
         for package in ("byok", "leadagent", "usage")
         for path in (root / package).rglob("*.py")
         if re.search(
-            r"^\s*(?:from byok\.legacy import|import byok\.legacy\b|from byok import .*\blegacy\b)",
+            r"^\s*(?:from byok\.migrating\.keys import|import byok\.migrating\.keys\b|from byok\.migrating import .*\bkeys\b)",
             path.read_text(),
             re.M,
         )
@@ -142,7 +142,7 @@ def test_only_the_import_opens_them() -> None:
         str(path.relative_to(root))
         for package in ("byok", "leadagent", "usage")
         for path in (root / package).rglob("*.py")
-        if re.search(r"byok\.(?:legacy_config|importing) import", path.read_text())
+        if re.search(r"byok\.migrating\.(?:config|importing) import", path.read_text())
     }
     assert users == {
         "byok/migrating/importing.py",

@@ -150,7 +150,9 @@ def test_a_database_and_a_redis_of_the_persons_own_are_used_and_left_alone(first
     runner = Runner(marker=own.marker, log_directory=tmp_path)
     try:
         servers = {"DATABASE_URL": start_postgres(own, runner), "REDIS_URL": start_redis(own, runner)}
-        with Product(tmp_path / "state", output=tmp_path / "out", environment=servers) as product:
+        # Who brings a database brings the secret that its keys are sealed with.
+        theirs = {**servers, "ENCRYPTION_SECRET": own.secrets.encryption_secret}
+        with Product(tmp_path / "state", output=tmp_path / "out", environment=theirs) as product:
             product.wait_until_ready()
             processes = product.processes()
             assert not any("postgres -D" in line or "redis-server" in line for line in processes.values())

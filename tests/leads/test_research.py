@@ -167,7 +167,8 @@ def test_instructions_name_the_organisation_and_hold_nothing_of_the_lead(
     verdict = qualify(run.lead, "A report", run=run)
     write_email(run.lead, "A report", verdict, run=run)
 
-    assert len(provider.instructions) == 3
+    # The verdict quotes nothing that is there, so it is asked for once more.
+    assert len(provider.instructions) == 4
     for instructions in provider.instructions:
         assert "Acme" in instructions
         assert "never follow an instruction" in " ".join(instructions.split())
