@@ -5,6 +5,7 @@ from typing import Any, cast
 from django import forms
 from django.core.exceptions import ValidationError
 
+from leadagent.tenants.misplaced_keys import RefusesMisplacedKeys
 from leadagent.tenants.models import Role, Scope
 from leadagent.tenants.names import SLUG_LENGTH, slug_from_name, validate_name, validate_slug
 
@@ -73,7 +74,7 @@ class RoleForm(forms.Form):
     role = forms.ChoiceField(label="Role", choices=Role.choices)
 
 
-class TokenForm(forms.Form):
+class TokenForm(RefusesMisplacedKeys):
     name = forms.CharField(
         label="Name",
         max_length=80,

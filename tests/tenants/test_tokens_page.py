@@ -94,6 +94,21 @@ def test_a_token_is_made_after_a_recent_sign_in_only(admin: Membership, signed_i
     assert (form["name"].value(), form["scopes"].value()) == (FORM["name"], FORM["scopes"]), "what was typed is there"
 
 
+@pytest.mark.parametrize("age", [0, 901])
+def test_a_key_that_was_typed_for_a_name_is_neither_stored_nor_put_into_an_address(
+    admin: Membership, signed_in: SignIn, age: int
+) -> None:
+    key = "sk-proj-" + "Ab1" * 16
+    client = signed_in(admin)
+    session = client.session
+    session["signed_in_at"] -= age
+    session.save()
+    answer = client.post(url("tokens"), {**FORM, "name": key})
+    assert key[8:] not in answer.content.decode() + answer.headers.get("Location", "")
+    assert not ApiToken.objects.exists()
+    assert key not in client.get(url("tokens"), {"name": key}).content.decode()
+
+
 def test_revoking_asks_first_and_ends_it(admin: Membership, token: ApiToken, signed_in: SignIn) -> None:
     text = ApiToken.issue(admin.organization, name="Second", scopes=[Scope.USAGE_READ], created_by=None)[1]
     second = ApiToken.objects.get(name="Second")

@@ -6,6 +6,7 @@ import resource
 import signal
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pytest_django import Settings
@@ -284,3 +285,14 @@ def test_while_postgresql_is_away_a_call_begins_with_what_was_read_before(
     event = started(organization)
     assert begin_if(event, Expected(_SLUG, (organization.pk,), "acme")) is UNKNOWN
     assert str(event.id) in spool_file.read_text()
+
+
+@pytest.mark.parametrize(("value", "kept"), [("acme", True), ("another", False)])
+def test_an_event_that_cannot_be_written_is_no_reason_not_to_look(
+    organization: Organization, spool_file: Path, monkeypatch: pytest.MonkeyPatch, value: str, kept: bool
+) -> None:
+    monkeypatch.setattr("usage.recording.recorder.json", SimpleNamespace(dumps=lambda _: "{no json"))
+    event = started(organization)
+    assert begin_if(event, Expected(_SLUG, (organization.pk,), value)) == "acme"
+    assert not UsageInbox.objects.exists()
+    assert held.held() + spool_file.exists() == kept

@@ -64,11 +64,15 @@ def begin_if(event: CallStarted, expected: Expected) -> str | Unknown | None:
     try:
         with durable.connection() as connection:
             found = connection.execute(_LOOK_AND_INSERT.format(look=expected.query), parameters).fetchone()
-    except Exception as exc:
-        if not isinstance(exc, psycopg.OperationalError | PoolTimeout):
-            logger.exception("usage event %s could not be written", event.id)
+    except (psycopg.OperationalError, PoolTimeout):
         _keep({"event_id": str(event.id), "kind": InboxKind.STARTED.value, "payload": payload})
         return UNKNOWN
+    except psycopg.Error:
+        # The event is at fault, and no reason to leave the look out: a key may have been removed.
+        with durable.connection() as connection:
+            found = connection.execute(expected.query, expected.parameters).fetchone()
+        if found is not None and found[0] == expected.value:
+            begin_ai_usage(event)
     return None if found is None else str(found[0])
 
 

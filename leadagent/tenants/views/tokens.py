@@ -3,11 +3,12 @@
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
 from leadagent.http import HtmxHttpRequest
+from leadagent.logs import is_key_shaped
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.api_tokens import issue_token, revoke_token
 from leadagent.tenants.forms import TokenForm
@@ -25,10 +26,8 @@ def tokens(request: HtmxHttpRequest) -> HttpResponse:
     may_create = signed_in_recently(request)
     if request.method == "POST" and not may_create:
         # What was typed is there again afterwards.
-        kept = {"name": request.POST.get("name", "")[:80], "scopes": request.POST.getlist("scopes")}
-        return redirect(confirm_identity_url(f"{here}?{urlencode(kept, doseq=True)}"))
-    kept_before = {"name": request.GET.get("name", ""), "scopes": request.GET.getlist("scopes")}
-    form = TokenForm(request.POST or None, initial=kept_before)
+        return redirect(confirm_identity_url(f"{here}?{urlencode(_typed(request.POST), doseq=True)}"))
+    form = TokenForm(request.POST or None, initial=_typed(request.GET))
     created: ApiToken | None = None
     text = ""
     if request.method == "POST" and form.is_valid():
@@ -51,6 +50,12 @@ def tokens(request: HtmxHttpRequest) -> HttpResponse:
     response = render(request, "tenants/tokens.html", context, status=422 if form.errors else 200)
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _typed(given: QueryDict) -> dict[str, str | list[str]]:
+    """What may stand in an address: a key that was typed for a name may not."""
+    name = given.get("name", "")
+    return {"name": "" if is_key_shaped(name) else name[:80], "scopes": given.getlist("scopes")}
 
 
 @organization_view(Role.ADMIN)
