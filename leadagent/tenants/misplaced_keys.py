@@ -8,14 +8,14 @@ from django import forms
 
 from leadagent.logs import is_key_shaped, scrub
 
-_A_KEY = "This looks like a key. A key belongs in the key field only."
+A_KEY = "This looks like a key. A key belongs in the key field only."
 
 
 def refusal_of_name(text: str) -> str:
     """What is wrong with a text of one line that is no key; empty where nothing is."""
     if not text.isprintable():
         return "Use one line of plain text."
-    return _A_KEY if is_key_shaped(text) else ""
+    return A_KEY if is_key_shaped(text) else ""
 
 
 class RefusesMisplacedKeys(forms.Form):
@@ -42,7 +42,7 @@ class RefusesMisplacedKeys(forms.Form):
         for name in self._misplaced:
             if name in self.fields:
                 self.errors.pop(name, None)
-                self.add_error(name, _A_KEY)
+                self.add_error(name, A_KEY)
         for name, value in list(cleaned.items()):
             if name == "api_key" or not isinstance(value, str) or self._is_long(name):
                 continue

@@ -10,7 +10,7 @@ from leadagent.leads.emails.voice import NOTES_LIMIT, SIGNATURE_LIMIT
 from leadagent.leads.models import Language, StepName, Tone
 from leadagent.leads.prompts.versions import TEXT_LIMIT, InvalidPrompt, checked_text
 from leadagent.logs import is_key_shaped
-from leadagent.tenants.misplaced_keys import RefusesMisplacedKeys
+from leadagent.tenants.misplaced_keys import A_KEY, RefusesMisplacedKeys
 
 
 class VoiceForm(RefusesMisplacedKeys):
@@ -79,5 +79,5 @@ class PromptChoiceForm(forms.Form):
 def refuse_key_in(text: str) -> str:
     """`text`, unless it holds what looks like a key. Raises `ValidationError`."""
     if is_key_shaped(text):
-        raise forms.ValidationError("This looks like a key. A key belongs in the key field only.")
+        raise forms.ValidationError(A_KEY)
     return text
