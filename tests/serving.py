@@ -93,6 +93,16 @@ class Served:
         rows = self.query(f"SELECT {', '.join(names)} FROM usage_aiusage WHERE run_id = %s ORDER BY id", run)
         return [dict(zip(names, row, strict=True)) for row in rows]
 
+    def arrived(self, run: str) -> list[dict[str, Any]]:
+        """What the sandbox provider saw of one run, oldest first: by the names it gave to its answers.
+
+        A key that is saved lets every run go on that waited for one, so a moment or a key does
+        not tell whose a request is.
+        """
+        names = self.query("SELECT provider_request_id FROM usage_aiusage WHERE run_id = %s", run)
+        given = {name for (name,) in names if name}
+        return [request for request in self.recorded() if {request["id"], request["request_id"]} & given]
+
     def texts_on_disk(self) -> dict[str, str]:
         """Every log, mail and record that the product has written."""
         folders = ("log", "mail")

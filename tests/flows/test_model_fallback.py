@@ -59,13 +59,13 @@ def test_a_run_goes_on_with_the_next_model(
     ] * 3
     assert all(first in step["model_reason"] for step in run["steps"])
     rows = served.usage_rows(run["id"])
-    recorded = served.recorded(key)
+    arrived = served.arrived(run["id"])
     # Each exchange is one row under the model that was really asked, on the one key.
     assert [(row["model"], row["http_status"]) for row in rows] == [
-        (request["model"], request["status"]) for request in recorded
+        (request["model"], request["status"]) for request in arrived
     ]
     assert {row["key_owner"] for row in rows} == {"customer"}
-    assert {request["key_sha256"] for request in recorded} == {sha256(key.encode()).hexdigest()}
+    assert {request["key_sha256"] for request in arrived} == {sha256(key.encode()).hexdigest()}
     failed = [row for row in rows if not row["success"]]
     assert {(row["model"], row["error_code"], row["http_status"]) for row in failed} == {(first, code, status)}
     assert len(failed) == 3 * attempts
@@ -81,7 +81,8 @@ def test_without_a_list_a_model_that_is_down_ends_the_run_as_before(served: Serv
     lead = admin.hand_in_lead(**LEAD)
     run = admin.wait_for_run(lead["id"], "awaiting_review", "failed", "paused")
     assert (run["status"], run["error_code"]) == ("paused", "model_not_found")
-    assert {request["model"] for request in served.recorded(key)} == {first}
+    assert {row["model"] for row in served.usage_rows(run["id"])} == {first}
+    assert {request["model"] for request in served.arrived(run["id"])} == {first}
 
 
 def test_a_key_that_is_refused_on_the_way_pauses_the_run(served: Served, admin: Visitor) -> None:

@@ -70,7 +70,6 @@ def configure(admin: Visitor, wire: Wire, key: str) -> None:
 @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
 def test_full_workflow(served: Served, admin: Visitor, wire: Wire) -> None:
     configure(admin, wire, wire.key)
-    seen_before = len(served.recorded())
 
     lead = admin.hand_in_lead(**LEAD)
     run = admin.wait_for_run(lead["id"], "awaiting_review", "failed", "paused")
@@ -78,12 +77,11 @@ def test_full_workflow(served: Served, admin: Visitor, wire: Wire) -> None:
     assert run["status"] == "awaiting_review", run
     assert [(step["status"], step["attempts"]) for step in run["steps"]] == [("succeeded", 1)] * 3
     assert run["qualification"]["category"] == "QUALIFIED"
-    recorded = served.recorded()[seen_before:]
-    assert {request["key_sha256"] for request in recorded} == {sha256(wire.key.encode()).hexdigest()}
-    assert {request["wire"] for request in recorded} == {wire.provider}
     rows = served.usage_rows(run["id"])
-    # The new key also lets runs go on that earlier tests left waiting: theirs are among the recorded.
-    assert 3 <= len(rows) <= len(recorded)
+    arrived = served.arrived(run["id"])
+    assert len(rows) == len(arrived) >= 3
+    assert {request["key_sha256"] for request in arrived} == {sha256(wire.key.encode()).hexdigest()}
+    assert {request["wire"] for request in arrived} == {wire.provider}
     assert {row["operation"] for row in rows} == {"research", "qualification", "email_generation"}
     assert {(row["provider"], row["model"], row["key_owner"]) for row in rows} == {
         (wire.provider, wire.chat_model, "customer")
@@ -92,7 +90,7 @@ def test_full_workflow(served: Served, admin: Visitor, wire: Wire) -> None:
     assert all(row["success"] and row["total_tokens"] > 0 for row in rows)
     cost = "actual_cost" if wire.provider == "openrouter" else "estimated_cost"
     assert all(row[cost] > 0 for row in rows)
-    for row, request in zip(rows, recorded, strict=True):
+    for row, request in zip(rows, arrived, strict=True):
         assert row["http_status"] == request["status"] == 200
 
 
@@ -109,7 +107,9 @@ def test_full_workflow_with_the_platform_key_counts_as_free_requests(served: Ser
     assert {row["key_owner"] for row in rows} == {"platform"}
     assert served.query(counted)[0][0] - used_before == len(rows)
     stored_keys = {sha256(wire.key.encode()).hexdigest() for wire in WIRES}
-    assert stored_keys.isdisjoint(request["key_sha256"] for request in served.recorded()[-len(rows) :])
+    arrived = served.arrived(run["id"])
+    assert len(arrived) == len(rows)
+    assert stored_keys.isdisjoint(request["key_sha256"] for request in arrived)
 
 
 def test_a_refused_key_pauses_the_run_and_a_new_one_resumes_it_without_repeating_a_step(
@@ -137,7 +137,9 @@ def test_a_refused_key_pauses_the_run_and_a_new_one_resumes_it_without_repeating
 
     assert run["status"] == "awaiting_review", run
     rows = served.usage_rows(run["id"])
-    assert len(rows) == len(served.recorded(refused)) + len(served.recorded(mended))
+    arrived = [(request["key_sha256"], request["status"]) for request in served.arrived(run["id"])]
+    first, second = (sha256(key.encode()).hexdigest() for key in (refused, mended))
+    assert arrived == [(first, 200), (first, 401)] + [(second, 200)] * (len(rows) - 2)
     assert [row["success"] for row in rows] == [True, False] + [True] * (len(rows) - 2)
 
 
