@@ -72,3 +72,5 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND datname LIKE 'test_%' AND pid <> pg_backend_pid()"
         )
+        # Beside a browser that is still open, Django's own connection of this thread is another one.
+        connection.close()
