@@ -18,6 +18,7 @@ from tests.byok.asked import Asked
 from tests.byok.fake_provider import MODELS, FakeProvider
 from tests.byok.keys import KEYS, PLATFORM_KEY
 from tests.byok.old_system import NAME, OLD_SECRET
+from tests.byok.scripted_provider import Script, Scripted
 from tests.factories import OrganizationFactory
 from usage.ledger import ingest
 from usage.models import AIUsage
@@ -66,6 +67,12 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeProvider:
     monkeypatch.setattr("byok.wire._sync_pool", provider)
     monkeypatch.setattr("byok.wire.shared_async_pool", lambda: provider)
     return provider
+
+
+@pytest.fixture
+def script(fake: FakeProvider) -> Script:
+    """`script("openai")` answers in OpenAI's place."""
+    return lambda provider: Scripted(fake, provider)
 
 
 Tenant = Callable[..., TenantModel]
