@@ -1,7 +1,6 @@
 """Getting a provider's public list of models: no key goes with it.
 
-The rules of `byok.checking.asking` hold: the operator's address only, no redirects, no cookies, a size
-cap and a deadline. The answer is data from outside: whoever reads it checks it.
+The answer is data from outside: whoever reads it checks it.
 """
 
 from __future__ import annotations
@@ -9,13 +8,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-import httpx2
-from django.conf import settings
-
-from byok.calls.gate import is_within
-from byok.checking.asking import CONNECT_SECONDS, read_bounded
+from byok.calls.unmetered import MAX_LIST, NoAnswer, exchange
 from byok.providers import REGISTRY
-from byok.wire import shared_pool
 
 SECONDS = 30.0
 
@@ -34,34 +28,29 @@ class Fetched:
 
 def fetch_list(provider: str, path: str, *, etag: str = "") -> Fetched:
     """GET `path` below the provider's address. Raises `ListUnavailable`."""
-    entry = REGISTRY[provider]
-    url = httpx2.URL(entry.base_url + path)
-    if not is_within(url, httpx2.URL(entry.base_url)):
-        raise ListUnavailable(f"The address of {entry.label} leads elsewhere.")
-    deadline = time.monotonic() + SECONDS
-    headers = {
-        "accept": "application/json",
-        "accept-encoding": "identity",
-        "user-agent": settings.PRODUCT_NAME.replace(" ", "-"),
-        **({"if-none-match": etag} if etag else {}),
-    }
-    timeout = httpx2.Timeout(SECONDS, connect=CONNECT_SECONDS)
-    try:
-        response = shared_pool().handle_request(
-            httpx2.Request("GET", url, headers=headers, extensions={"timeout": timeout.as_dict()})
-        )
-        try:
-            body = read_bounded(response, deadline)
-        finally:
-            response.close()
-    except httpx2.TimeoutException:
-        raise ListUnavailable(f"{entry.label} did not answer in time.") from None
-    except httpx2.RequestError as error:
-        raise ListUnavailable(f"{entry.label} could not be reached ({type(error).__name__}).") from None
-    if response.status_code == 304 and etag:
+    label = REGISTRY[provider].label
+    outcome = exchange(
+        provider,
+        path,
+        deadline=time.monotonic() + SECONDS,
+        max_body=MAX_LIST,
+        headers={"if-none-match": etag} if etag else None,
+    )
+    if isinstance(outcome, NoAnswer):
+        raise ListUnavailable(_why(label, outcome))
+    if outcome.status == 304 and etag:
         return Fetched(None, etag)
-    if response.status_code != 200:
-        raise ListUnavailable(f"{entry.label} answered with status {response.status_code}.")
-    if not isinstance(body, bytes):
-        raise ListUnavailable(f"The list of {entry.label} is too large, or came too slowly.")
-    return Fetched(body, response.headers.get("etag", "")[:200])
+    if outcome.status != 200:
+        raise ListUnavailable(f"{label} answered with status {outcome.status}.")
+    return Fetched(outcome.body, outcome.headers.get("etag", "")[:200])
+
+
+def _why(label: str, missing: NoAnswer) -> str:
+    match missing.code:
+        case "wrong_destination":
+            return f"The address of {label} leads elsewhere."
+        case "bad_response":
+            return f"The list of {label} is too large."
+        case "timeout":
+            return f"{label} did not answer in time."
+    return f"{label} could not be reached ({missing.kind})."

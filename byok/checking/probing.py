@@ -18,7 +18,7 @@ from django.conf import settings
 from byok import pricing
 from byok.calls.json_answers import json_object
 from byok.calls.metering import CallContext
-from byok.checking.asking import CONNECT_SECONDS
+from byok.calls.unmetered import CONNECT_SECONDS
 from byok.config.ai_config import get_ai_config
 from byok.errors import AIError, error_from_answer, error_object
 from byok.keys.sources import KeyOfNoRow
@@ -109,7 +109,7 @@ def _read(entry: Provider, context: CallContext, status: int, body: bytes, heade
 
 def _cost(entry: Provider, context: CallContext, answer: dict[str, Any]) -> Decimal | None:
     """What the provider reports, or what dated prices say; the usage row is priced the same way."""
-    reported: Decimal | None = entry.reported_cost(answer)
+    reported = entry.reported_cost(answer)
     shape = entry.usage_shape(entry.probe("").path)
     read = pricing.read_tokens(shape, answer) if shape else None
     if reported is not None or read is None:

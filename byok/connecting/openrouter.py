@@ -12,17 +12,14 @@ import hashlib
 import secrets
 import time
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlencode
 
-import httpx2
-from django.conf import settings
-
 from byok.calls.json_answers import json_object
+from byok.calls.unmetered import NoAnswer, exchange
 from byok.config.ai_config import InvalidConfig, check_api_key
 from byok.errors import AIError, classify_status, error_object
 from byok.providers import REGISTRY
-from byok.wire import shared_pool
 
 OPENROUTER = "openrouter"
 CHALLENGE_METHOD = "S256"
@@ -63,15 +60,17 @@ def exchange_code(code: str, *, verifier: str) -> str:
     if status != 200:
         raise _refused(status, body)
     key = body.get("key")
-    if not isinstance(key, str):
-        raise AIError("bad_response", provider=OPENROUTER, status=status)
-    try:
-        check_api_key(OPENROUTER, key)
-    except InvalidConfig:
-        key = ""
-    if not key:
+    if not isinstance(key, str) or not _is_key(key):
         raise AIError("bad_response", provider=OPENROUTER, status=status)
     return key
+
+
+def _is_key(text: str) -> bool:
+    try:
+        check_api_key(OPENROUTER, text)
+    except InvalidConfig:
+        return False
+    return True
 
 
 def _refused(status: int, body: Mapping[str, Any]) -> AIError:
@@ -85,52 +84,13 @@ def _refused(status: int, body: Mapping[str, Any]) -> AIError:
 
 
 def _post(fields: Mapping[str, str]) -> tuple[int, Mapping[str, Any]]:
-    """Status and JSON object of the answer, over the shared connections: no redirect is followed, no cookie kept.
-
-    Exceptions of the transport hold the request, and it holds the code and the verifier: they are raised anew.
-    """
-    failure = ""
-    try:
-        response = shared_pool().handle_request(_request(fields))
-        try:
-            raw = _read(response)
-        finally:
-            response.close()
-    except httpx2.TimeoutException:
-        failure = "timeout"
-    except Exception:
-        failure = "unreachable"
-    if failure:
-        raise AIError(failure, provider=OPENROUTER)
-    if raw is None:
-        raise AIError("bad_response", provider=OPENROUTER, status=response.status_code)
-    body = json_object(raw)
-    if body is None:
-        if response.status_code == 200:
-            raise AIError("bad_response", provider=OPENROUTER, status=200)
-        body = {}
-    return response.status_code, body
-
-
-def _request(fields: Mapping[str, str]) -> httpx2.Request:
-    """The address is made of the operator's setting alone, which is https or loopback (see settings)."""
-    return httpx2.Request(
-        "POST",
-        f"{REGISTRY[OPENROUTER].base_url}/auth/keys",
-        headers={"accept": "application/json", "accept-encoding": "identity"},
-        json=dict(fields),
-        extensions={"timeout": httpx2.Timeout(MAX_SECONDS, connect=settings.AI_CONNECT_TIMEOUT).as_dict()},
+    """Status and JSON object of the answer; of a refusal an empty one where it has none. Raises `AIError`."""
+    outcome = exchange(
+        OPENROUTER, "/auth/keys", deadline=time.monotonic() + MAX_SECONDS, max_body=MAX_ANSWER, fields=fields
     )
-
-
-def _read(response: httpx2.Response) -> bytes | None:
-    """The body, or None where it is larger than any honest one. Raises on a body that drips."""
-    deadline = time.monotonic() + MAX_SECONDS
-    body = bytearray()
-    for chunk in cast("httpx2.SyncByteStream", response.stream):
-        body += chunk
-        if len(body) > MAX_ANSWER:
-            return None
-        if time.monotonic() > deadline:
-            raise httpx2.ReadTimeout("The answer took too long.")
-    return bytes(body)
+    if isinstance(outcome, NoAnswer):
+        raise AIError(outcome.code, provider=OPENROUTER)
+    body = json_object(outcome.body)
+    if body is None and outcome.status == 200:
+        raise AIError("bad_response", provider=OPENROUTER, status=200)
+    return outcome.status, body or {}

@@ -93,7 +93,6 @@ def test_a_code_becomes_a_key(fake: FakeProvider) -> None:
         (200, {"key": 7}, "bad_response", "could not be read"),
         (200, {"key": "sk-ant-api03-anotherprovidersone"}, "bad_response", "could not be read"),
         (200, {"key": f"{KEY}\r\nX-Evil: 1"}, "bad_response", "could not be read"),
-        (200, b'{"key": "' + KEY.encode() + b'"}' + b" " * 20_000, "bad_response", "could not be read"),
     ],
     ids=str,
 )
@@ -110,6 +109,14 @@ def test_every_refusal_is_told_in_our_words(
     for secret in (KEY, CODE, "verifier-"):
         assert secret not in everything
     assert raised.value.__cause__ is None
+    assert raised.value.__context__ is None
+
+
+def test_an_answer_that_is_larger_than_any_honest_one_is_given_up(fake: FakeProvider) -> None:
+    fake.answers(200, b'{"key": "' + KEY.encode() + b'"}' + b" " * 20_000)
+    with pytest.raises(AIError, match="could not be read") as raised:
+        exchange_code(CODE, verifier="verifier-" * 6)
+    assert raised.value.code == "bad_response"
     assert raised.value.__context__ is None
 
 

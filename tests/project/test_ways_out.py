@@ -11,10 +11,8 @@ _LIBRARIES = frozenset(
 
 # To the operator's providers, on the transport that holds to their addresses.
 TO_PROVIDERS = {
-    "byok/checking/asking.py": "questions about keys, on the shared connections",
-    "byok/catalog/fetching.py": "lists of models, on the shared connections",
     "byok/calls/gate.py": "holds a request to its provider's address",
-    "byok/connecting/openrouter.py": "the code for a key, on the shared connections",
+    "byok/calls/unmetered.py": "questions about keys, lists of models, the code for a key, on the shared connections",
     "byok/checking/probing.py": "reads what a metered call answers",
     "byok/providers/base.py": "the timeouts of SDK clients",
     "byok/wire.py": "the shared connections themselves",
