@@ -14,8 +14,9 @@ from byok.errors import AIError
 from byok.models import PLATFORM_DEFAULT, AIConfig
 from byok.resolver import get_model_for_tenant
 from leadagent.tenants.models import Organization
-from usage.analytics import current_month, get_monthly_usage_stats
+from usage.analytics import get_monthly_usage_stats
 from usage.models import UsageDaily
+from usage.utc_days import current_month
 
 RESOLVES = 20
 SEALINGS = 100

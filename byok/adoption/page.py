@@ -2,111 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import date, timedelta
-from decimal import Decimal
-from enum import StrEnum
 
 from byok.adoption import sums
-from byok.adoption.gathering import WINDOW, Adoption
+from byok.adoption.figures import Chart, Figure, Line, Section, Unit, Value, share_line
+from byok.adoption.gathering import Adoption
 from byok.adoption.measured import Measured, Speed
+from byok.adoption.saved_configurations import WINDOW
 from byok.models import CredentialStatus, provider_choices
 
 _STATUSES: Mapping[str, str] = {str(value): str(label) for value, label in CredentialStatus.choices}
-
-NO_DATA = "no data yet"
-
-
-class Unit(StrEnum):
-    COUNT = "count"
-    SHARE = "share"
-    MEAN = "mean"
-    DAYS = "days"
-    USD = "USD"
-    USD_EACH = "USD per request"
-    MILLISECONDS = "ms"
-    MICROSECONDS = "µs"
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """A number with its unit; None is what is not known or was never there. Shares are between 0 and 1."""
-
-    number: Decimal | float | None
-    unit: Unit = Unit.COUNT
-
-    @property
-    def is_known(self) -> bool:
-        return self.number is not None
-
-    @property
-    def text(self) -> str:
-        number = self.number
-        if number is None:
-            return NO_DATA
-        match self.unit:
-            case Unit.SHARE:
-                return f"{number:.1%}"
-            case Unit.MEAN:
-                return f"{number:,.1f}"
-            case Unit.DAYS:
-                return _time_span(float(number) * 24 * 60)
-            case Unit.USD:
-                return f"${number:,.2f}"
-            case Unit.USD_EACH:
-                return f"${number:,.6f}"
-            case Unit.MILLISECONDS | Unit.MICROSECONDS:
-                return f"{number:,.1f} {self.unit}"
-        return f"{number:,.0f}"
-
-
-def _time_span(minutes: float) -> str:
-    """In the unit in which it is read most easily."""
-    if minutes < 1:
-        return "under a minute"
-    if minutes < 120:
-        return f"{minutes:,.0f} minutes" if round(minutes) != 1 else "1 minute"
-    return f"{minutes / 60:,.1f} hours" if minutes < 48 * 60 else f"{minutes / 60 / 24:,.1f} days"
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    label: str
-    value: Value
-    # One sentence: how it is computed.
-    how: str
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A row of a chart: `bar` (0 to 1) is drawn beside the values; None draws nothing."""
-
-    label: str
-    values: Sequence[Value]
-    bar: float | None = None
-
-    @property
-    def bar_width(self) -> str:
-        """For SVG, which takes lengths as text."""
-        return f"{max(0.0, min(1.0, self.bar or 0.0)) * 100:.2f}%"
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """A table with a bar per row. `headers` name the label's column and one per value."""
-
-    title: str
-    how: str
-    headers: Sequence[str]
-    lines: Sequence[Line]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    title: str
-    figures: Sequence[Figure]
-    charts: Sequence[Chart] = ()
 
 
 def sections(found: Adoption, measured: Measured) -> list[Section]:
@@ -149,7 +55,7 @@ def _organizations(found: Adoption) -> Section:
                 "an own provider, of those created by then.",
                 ["Month", "On BYOK", "Organisations", "Share"],
                 [
-                    _share_line(f"{month.month:%Y-%m}", month.on_byok, month.organizations)
+                    share_line(f"{month.month:%Y-%m}", month.on_byok, month.organizations)
                     for month in found.trend
                 ],
             ),
@@ -157,7 +63,7 @@ def _organizations(found: Adoption) -> Section:
                 "By provider",
                 "Organisations on BYOK now, by the provider of their chat models.",
                 ["Provider", "Organisations", "On BYOK", "Share"],
-                [_share_line(_provider(name), count, whole) for name, count in now.by_provider.items()],
+                [share_line(_provider(name), count, whole) for name, count in now.by_provider.items()],
             ),
         ],
     )  # fmt: skip
@@ -300,7 +206,7 @@ def _free_tier(found: Adoption) -> Section:
                 "Free tier by month",
                 "Organisations that took any free request in the month, and those that took all, by today's limit.",
                 ["Month", "Used it up", "Used it", "Share"],
-                [_share_line(f"{month.month:%Y-%m}", month.used_up, month.used) for month in found.free_tier],
+                [share_line(f"{month.month:%Y-%m}", month.used_up, month.used) for month in found.free_tier],
             )
         ],
     )  # fmt: skip
@@ -324,7 +230,7 @@ def _keys(found: Adoption) -> Section:
                 "Error rate by provider",
                 "Failed calls of all calls on own keys in this period.",
                 ["Provider", "Failed", "Calls", "Error rate"],
-                [_share_line(_provider(name), part.failed, part.calls) for name, part in failures.items()],
+                [share_line(_provider(name), part.failed, part.calls) for name, part in failures.items()],
             ),
             Chart(
                 "Errors by code",
@@ -344,8 +250,10 @@ def _keys(found: Adoption) -> Section:
                 "Stored keys by provider and by what the last check or call said of them.",
                 ["State", "Keys", "Of", "Share"],
                 [
-                    _share_line(
-                        f"{_STATUSES.get(state.status, state.status)} ({_provider(state.provider)})", state.keys, keys
+                    share_line(
+                        f"{_STATUSES.get(state.status, state.status)} ({_provider(state.provider)})",
+                        state.keys,
+                        keys,
                     )
                     for state in found.key_states
                 ],
@@ -394,12 +302,8 @@ def _measured(measured: Measured) -> Section:
     )  # fmt: skip
 
 
-def _share_line(label: str, part: int, whole: int) -> Line:
-    share = sums.share(part, whole)
-    return Line(label, [Value(part), Value(whole), Value(share, Unit.SHARE)], share)
-
-
 def _provider(name: str) -> str:
+    """Usage outlives providers, and names them as they were stored."""
     return dict(provider_choices()).get(name, name)
 
 

@@ -5,9 +5,11 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
-from byok.adoption.gathering import PERIODS, Period, adoption
+from byok.adoption.figures import Section
+from byok.adoption.gathering import adoption
 from byok.adoption.measured import measure
-from byok.adoption.page import Section, sections
+from byok.adoption.page import sections
+from byok.adoption.period import PERIODS, Period
 from leadagent.tenants import audit
 from leadagent.tenants.csv_rows import csv_response
 

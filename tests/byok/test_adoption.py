@@ -14,18 +14,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from byok.adoption import sums
-from byok.adoption.gathering import (
-    Accuracy,
-    ErrorCount,
-    FirstConfiguration,
-    FreeTierUse,
-    KeyState,
-    MonthShare,
-    Period,
-    adoption,
-)
+from byok.adoption.figures import NO_DATA, Unit, Value
+from byok.adoption.gathering import Accuracy, ErrorCount, FreeTierUse, KeyState, adoption
 from byok.adoption.measured import Speed, speed
-from byok.adoption.page import NO_DATA, Unit, Value
+from byok.adoption.period import Period
+from byok.adoption.saved_configurations import FirstConfiguration, MonthShare
 from byok.adoption.sums import RollupGroup
 from byok.config.ai_config import save_ai_config
 from byok.config.backfill import backfill_ai_config
