@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from byok import catalog_admin  # noqa: F401  # registers its pages
 from byok.models import AIConfig, Announcement, KeyUseDay, ProviderCredential, SealingSecret, SupersededKey
-from byok.support import credential_facts, report_rows
+from byok.support import organizations, panels  # noqa: F401  # registers them
+from byok.support.keys import credential_facts, report_rows
 from leadagent.tenants import audit
 from leadagent.tenants.support import ReadOnlyAdmin
 

@@ -33,8 +33,9 @@ from leadagent.tenants.api_auth import ApiRequest, token_or_member
 from leadagent.tenants.api_errors import ApiError, Refusal
 from leadagent.tenants.models import Organization, Role, Scope, User
 from leadagent.tenants.recent_sign_in import signed_in_recently
-from usage.alerting.alerts import CostAlertChoice, cost_alert_of
-from usage.spending.quota import current_month, free_tier_of
+from usage.alerting.cost_alert import CostAlertChoice, cost_alert_of
+from usage.spending.quota import free_tier_of
+from usage.utc_days import first_of_month
 
 router = Router(tags=["configuration"])
 
@@ -231,7 +232,7 @@ def _as_json(organization: Organization) -> dict[str, Any]:
         "usage_tracking": config.usage_tracking,
         "fallback": _consents(config.fallback),
         "cost_alert": cost_alert_of(organization).as_json(),
-        "free_tier": {"used": free_tier.used, "limit": free_tier.limit, "month": current_month().isoformat()},
+        "free_tier": {"used": free_tier.used, "limit": free_tier.limit, "month": first_of_month().isoformat()},
         "byok_enabled": byok_allowed(organization),
         "version": config.version,
     }

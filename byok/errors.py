@@ -6,178 +6,15 @@ admin that says what to do next. HTTP status decides before message text.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Self
 
 from byok.calls.json_answers import json_object
 from byok.calls.reading_errors import is_reading_error
+from byok.error_kinds import KINDS
 from leadagent.logs import scrub
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorKind:
-    """What a code means. `sentence` may name `{provider}` and `{key_page}`."""
-
-    code: str
-    permanent: bool
-    needs_admin: bool
-    sentence: str
-
-
-def _kinds(*kinds: ErrorKind) -> dict[str, ErrorKind]:
-    return {kind.code: kind for kind in kinds}
-
-
-# Sentences follow the customer's troubleshooting section and the providers' own help pages.
-KINDS = _kinds(
-    ErrorKind(
-        "invalid_key",
-        True,
-        True,
-        "{provider} refused the key. It may be mistyped, expired or revoked: "
-        "make a new one at {key_page} and save it in the AI settings.",
-    ),
-    ErrorKind(
-        "missing_scope",
-        True,
-        True,
-        "{provider} knows the key, but the key may not do this. Give it the missing permission at {key_page}.",
-    ),
-    ErrorKind(
-        "no_credit",
-        True,
-        True,
-        "The account at {provider} has no credit left. Add credit there, then run this again.",
-    ),
-    ErrorKind(
-        "key_limit",
-        True,
-        True,
-        "The key has reached the spending limit that was set for it at {provider}. Raise the limit at {key_page}.",
-    ),
-    ErrorKind(
-        # Nothing about the key: no fallback either, where the platform asks the same provider.
-        "region_refused",
-        True,
-        True,
-        "{provider} does not serve the country or region that the request came from. Choose another provider in the "
-        "AI settings, or ask whoever runs Lead Agent where it sends its requests from.",
-    ),
-    ErrorKind(
-        "model_not_found",
-        True,
-        True,
-        "{provider} does not offer the chosen model to this key. Check its name (at OpenRouter it is "
-        "vendor/model) or choose another model in the AI settings.",
-    ),
-    ErrorKind(
-        "rate_limited",
-        False,
-        False,
-        "{provider} limits how many requests this account may make, and the limit is reached. That usually "
-        "passes within minutes; a higher limit comes with a higher tier at {provider}.",
-    ),
-    ErrorKind(
-        "overloaded",
-        False,
-        False,
-        "{provider} is overloaded at the moment. That usually passes within minutes.",
-    ),
-    ErrorKind(
-        "timeout",
-        False,
-        False,
-        "{provider} did not answer in time. That usually passes within minutes.",
-    ),
-    ErrorKind(
-        "unreachable",
-        False,
-        False,
-        "{provider} could not be reached. That usually passes within minutes.",
-    ),
-    ErrorKind(
-        "bad_response",
-        False,
-        False,
-        "{provider} sent an answer that could not be read. Trying once more often helps.",
-    ),
-    ErrorKind(
-        "content_refused",
-        True,
-        False,
-        "{provider} refused the content of this request. Change the text, or choose another model.",
-    ),
-    ErrorKind(
-        "context_too_long",
-        True,
-        False,
-        "The text is longer than the chosen model can read. Shorten it, or choose a model with a larger context.",
-    ),
-    ErrorKind(
-        "bad_request",
-        True,
-        False,
-        "{provider} did not accept the request for this model. Choose another model.",
-    ),
-    ErrorKind(
-        "config_missing",
-        True,
-        True,
-        "No usable key is saved for {provider}. Add one in the AI settings to go on.",
-    ),
-    ErrorKind(
-        "key_unreadable",
-        True,
-        True,
-        "The saved key for {provider} can no longer be opened. Enter it again in the AI settings.",
-    ),
-    ErrorKind(
-        "quota_exhausted",
-        True,
-        True,
-        "This month's free AI requests are used up. Add your own key in the AI settings to go on without a limit.",
-    ),
-    ErrorKind(
-        "quota_unavailable",
-        False,
-        False,
-        "The free tier could not be counted just now, so the request was not sent. That usually passes within minutes.",
-    ),
-    ErrorKind(
-        "budget_exhausted",
-        True,
-        True,
-        "The organisation's AI budget for this month is spent. Raise it under Settings, Alerts and budgets, to go on.",
-    ),
-    ErrorKind(
-        "step_cap",
-        True,
-        False,
-        "The research used up the steps that one run may take. Run it again, or choose another model for research.",
-    ),
-    ErrorKind(
-        "token_cap",
-        True,
-        False,
-        "The research used up the tokens that one run may use. Run it again, or choose another model for research.",
-    ),
-    ErrorKind(
-        "cost_cap",
-        True,
-        False,
-        "The research used up the money that one run may cost. Run it again, or choose another model for research.",
-    ),
-    ErrorKind(
-        "wrong_destination",
-        True,
-        True,
-        "The request was not for {provider}'s own address, so the key was not sent. Check the provider addresses.",
-    ),
-)
 
 
 class AIError(Exception):
@@ -207,6 +44,19 @@ class AIError(Exception):
         self.needed = needed
         self.sentence = sentence or self.kind.sentence.format(**_names(provider))
         super().__init__(f"{code}: {self.sentence}")
+
+    @classmethod
+    def like(cls, error: AIError, *, sentence: str = "") -> Self:
+        """The same as `error`, as an exception of this class; told by `sentence` where one is given."""
+        return cls(
+            error.code,
+            provider=error.provider,
+            sentence=sentence or error.sentence,
+            detail=error.detail,
+            retry_after=error.retry_after,
+            status=error.status,
+            needed=error.needed,
+        )
 
     @property
     def code(self) -> str:
@@ -260,55 +110,52 @@ def translate(exc: BaseException, provider: str) -> AIError | None:
     """The `AIError` that says the same as `exc`, or None where `exc` is not about a call to a provider."""
     if isinstance(exc, AIError):
         return exc
-    # By shape, not by import: the openai and anthropic SDKs and pydantic-ai cost seconds to
-    # import, and name these the same way.
-    for link in _chain(exc):
-        name = type(link).__name__
-        status = getattr(link, "status_code", None)
-        if isinstance(status, int):
-            response = getattr(link, "response", None)
-            # pydantic-ai's error carries the headers itself.
-            headers = getattr(response, "headers", None) or getattr(link, "headers", None) or {}
-            return error_from_answer(provider, status, getattr(link, "body", None), headers)
-        if isinstance(link, TimeoutError | asyncio.TimeoutError) or "Timeout" in name:
-            return AIError("timeout", provider=provider)
-        if name in {
-            "APIConnectionError",
-            "ConnectError",
-            "ReadError",
-            "RemoteProtocolError",
-            "ModelAPIError",
-        }:
-            cause = link.__cause__
-            if cause is not None and "Timeout" in type(cause).__name__:
-                return AIError("timeout", provider=provider)
-            if _is_unreadable(cause):
-                # pydantic-ai says of an answer that is no JSON what it says of none.
-                return AIError("bad_response", provider=provider, detail=str(cause))
-            return AIError("unreachable", provider=provider)
-        if name == "UsageLimitExceeded":
-            return AIError(
-                "budget_exhausted",
-                provider=provider,
-                sentence=f"This run was stopped: {link}",
-            )
-        if name == "ContentFilterError":
-            return AIError("content_refused", provider=provider)
-        if _is_unreadable(link) or name in {
-            "UnexpectedModelBehavior",
-            "ToolRetryError",
-            "IncompleteToolCall",
-        }:
-            return AIError("bad_response", provider=provider, detail=str(link))
-        if name in {"APIError", "OpenAIError", "AnthropicError"}:
-            # An error event inside a stream: the status line was 200, the body says otherwise.
-            return error_from_answer(
-                provider,
-                _status_in(getattr(link, "body", None)),
-                getattr(link, "body", None),
-                {},
-            )
+    found = (_meaning_of(link, provider) for link in _chain(exc))
+    return next((error for error in found if error is not None), None)
+
+
+# By shape, not by import: the openai and anthropic SDKs and pydantic-ai cost seconds to import, and name these
+# the same way.
+_NOT_REACHED = frozenset({"APIConnectionError", "ConnectError", "ReadError", "RemoteProtocolError", "ModelAPIError"})
+_NOT_UNDERSTOOD = frozenset({"UnexpectedModelBehavior", "ToolRetryError", "IncompleteToolCall"})
+_SDK_ERRORS = frozenset({"APIError", "OpenAIError", "AnthropicError"})
+
+
+def _meaning_of(exc: BaseException, provider: str) -> AIError | None:
+    """As `translate`, of one exception without what it was raised from."""
+    name = type(exc).__name__
+    if isinstance(status := getattr(exc, "status_code", None), int):
+        # pydantic-ai's error carries the headers itself.
+        headers = getattr(getattr(exc, "response", None), "headers", None) or getattr(exc, "headers", None)
+        return error_from_answer(provider, status, getattr(exc, "body", None), headers)
+    if _is_timeout(exc):
+        return AIError("timeout", provider=provider)
+    if name in _NOT_REACHED:
+        return _not_reached(exc.__cause__, provider)
+    if name == "UsageLimitExceeded":
+        return AIError("budget_exhausted", provider=provider, sentence=f"This run was stopped: {exc}")
+    if name == "ContentFilterError":
+        return AIError("content_refused", provider=provider)
+    if name in _NOT_UNDERSTOOD or _is_unreadable(exc):
+        return AIError("bad_response", provider=provider, detail=str(exc))
+    if name in _SDK_ERRORS:
+        # An error event inside a stream: the status line was 200, the body says otherwise.
+        body = getattr(exc, "body", None)
+        return error_from_answer(provider, _status_in(body), body)
     return None
+
+
+def _not_reached(cause: BaseException | None, provider: str) -> AIError:
+    """SDKs say "no connection" of a timeout, and pydantic-ai of an answer that is no JSON: the cause tells."""
+    if cause is not None and _is_timeout(cause):
+        return AIError("timeout", provider=provider)
+    if _is_unreadable(cause):
+        return AIError("bad_response", provider=provider, detail=str(cause))
+    return AIError("unreachable", provider=provider)
+
+
+def _is_timeout(exc: BaseException) -> bool:
+    return isinstance(exc, TimeoutError) or "Timeout" in type(exc).__name__
 
 
 def _is_unreadable(exc: BaseException | None) -> bool:
@@ -354,11 +201,11 @@ def error_from_answer(provider: str, status: int, body: object, headers: Mapping
     inner = error_object(body)
     code = inner.get("code")
     if isinstance(code, str) and code.startswith(REFUSAL_PREFIX):
-        own = str(inner.get("message") or "")
+        code, own = code.removeprefix(REFUSAL_PREFIX), str(inner.get("message") or "")
         # Budget and rate name their figures; every other refusal says what its code says.
-        sentence = scrub(own)[:500] if code.removeprefix(REFUSAL_PREFIX) in _OWN_FIGURES else ""
+        sentence = scrub(own)[:500] if code in _OWN_FIGURES else ""
         return AIError(
-            code.removeprefix(REFUSAL_PREFIX),
+            code,
             provider=provider,
             sentence=sentence,
             detail=own,
@@ -393,8 +240,6 @@ def classify_status(status: int) -> str:
             return "context_too_long"
         case 429:
             return "rate_limited"
-        case 502 | 503 | 529:
-            return "overloaded"
         case _ if status >= 500:
             return "overloaded"
         case _ if status >= 400:

@@ -1,38 +1,18 @@
 """What support staff see of usage: sums, free tiers, alerts and events that could not be stored."""
 
-from collections import defaultdict
-from datetime import UTC, datetime, time
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin import SimpleListFilter
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
-from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
 from leadagent.tenants.models import Organization
-from leadagent.tenants.organization_admin import list_url
 from leadagent.tenants.support import ReadOnlyAdmin
-from leadagent.tenants.support_page import (
-    Cell,
-    Column,
-    Panel,
-    Table,
-    add_column,
-    add_filter,
-    add_panel,
-    cell,
-    facts,
-    row,
-)
-from usage.analytics import UsageTotals, current_month, get_monthly_usage_stats
 from usage.ledger import dead_letters
 from usage.models import (
-    AIUsage,
     AlertSent,
     CostAlert,
     DeadLetter,
@@ -41,9 +21,8 @@ from usage.models import (
     UnsettledCall,
     UsageDaily,
     UsageInbox,
-    UsageState,
 )
-from usage.spending import quota
+from usage.support import organizations, panels  # noqa: F401  # registers them
 
 
 class ErrorCodeFilter(SimpleListFilter):
@@ -166,153 +145,3 @@ class DroppedMonthAdmin(ReadOnlyAdmin):
     organization_path = None
     list_display = ("month", "rows", "dropped_at")
     ordering = ("-month",)
-
-
-class FreeTierFilter(SimpleListFilter):
-    title = "free tier this month"
-    parameter_name = "free_tier"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("full", "used up"), ("warned", "nine tenths used"), ("some", "some used"), ("none", "none used")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        limit = settings.FREE_TIER_REQUESTS
-        warned = quota.FreeTier(0, limit).warn_from
-        match self.value():
-            case "full":
-                return queryset.filter(free_used__gte=limit)
-            case "warned":
-                return queryset.filter(free_used__gte=warned, free_used__lt=limit)
-            case "some":
-                return queryset.filter(free_used__gt=0, free_used__lt=warned)
-            case "none":
-                return queryset.filter(free_used=0)
-        return queryset
-
-
-def _free_used() -> dict[str, Combinable]:
-    months = FreeTierMonth.objects.filter(organization=OuterRef("pk"), month=quota.current_month())
-    return {"free_used": Coalesce(Subquery(months.values("used")[:1]), 0)}
-
-
-def _requests_this_month() -> dict[str, Combinable]:
-    start, end = current_month()
-    days = UsageDaily.objects.filter(organization=OuterRef("pk"), day__gte=start, day__lt=end).order_by()
-    sums = days.values("organization").annotate(sum=Sum("requests")).values("sum")
-    return {"requests_this_month": Coalesce(Subquery(sums), 0)}
-
-
-add_column(
-    40,
-    Column(
-        "Free tier",
-        lambda organization: f"{organization.free_used} of {settings.FREE_TIER_REQUESTS}",
-        _free_used,
-        order_by="free_used",
-    ),
-)
-add_column(
-    50,
-    Column(
-        "Requests",
-        lambda organization: f"{organization.requests_this_month:,}",
-        _requests_this_month,
-        order_by="requests_this_month",
-    ),
-)
-add_filter(FreeTierFilter)
-
-
-@add_panel(50)
-def free_tier(organization: Organization) -> Panel:
-    """The platform's requests: this month and the months before."""
-    now = quota.free_tier_of(organization.pk)
-    tone = "bad" if now.used >= now.limit else "warn" if now.used >= now.warn_from else ""
-    months = organization.free_tier_months.order_by("-month")[:12]
-    return Panel(
-        "Free tier",
-        facts(this_month=Cell(now.in_words, tone=tone), left=now.left),
-        [
-            Table(
-                "Requests on the platform's key by month",
-                ["Month (UTC)", "Used", "Last moved"],
-                [row(f"{month.month:%Y-%m}", month.used, month.updated_at) for month in months],
-                "The free tier was never used.",
-            )
-        ],
-    )
-
-
-@add_panel(60)
-def this_month(organization: Organization) -> Panel:
-    """This month's calls by operation, with what went wrong."""
-    stats = get_monthly_usage_stats(organization)
-    since = datetime.combine(stats.start, time.min, UTC)
-    calls = AIUsage.objects.filter(organization=organization, created_at__gte=since, success=False)
-    errors: dict[str, list[str]] = defaultdict(list)
-    for error in calls.values("operation", "error_code").annotate(n=Count("id")).order_by("-n", "error_code"):
-        errors[error["operation"]].append(f"{error['error_code'] or 'no code'} × {error['n']:,}")
-    rows = [
-        row(
-            total.operation,
-            f"{total.requests:,}",
-            Cell(f"{total.failures:,}", tone="bad" if total.failures else ""),
-            ", ".join(errors[total.operation]),
-            f"{total.total_tokens:,}",
-            _cost(total),
-        )
-        for total in stats.by_operation
-    ]
-    unreconciled = calls.filter(state=UsageState.UNRECONCILED).count()
-    return Panel(
-        "Usage this month",
-        facts(requests=f"{stats.totals.requests:,}", known_cost=_cost(stats.totals), not_confirmed=unreconciled),
-        [
-            Table(
-                "By operation",
-                ["Operation", "Calls", "Failed", "Errors by code", "Tokens", "Known cost"],
-                rows,
-                "No call was made this month.",
-                list_url("usage_usagedaily", organization),
-            )
-        ],
-    )
-
-
-def _cost(totals: UsageTotals) -> Cell:
-    if totals.cost is None:
-        return Cell("unknown", tone="warn")
-    partly = f" (unpriced calls: {totals.unpriced_requests:,})" if totals.unpriced_requests else ""
-    return Cell(f"${totals.cost:,.4f}{partly}")
-
-
-@add_panel(65)
-def alerts(organization: Organization) -> Panel:
-    """The cost alert that is set, and the mails that went out."""
-    alert = CostAlert.objects.filter(organization=organization).first()
-    threshold = alert.monthly_threshold if alert else None
-    sent = organization.alerts_sent.order_by("-created_at")[:12]
-    return Panel(
-        "Cost alert",
-        facts(
-            state=Cell("on") if alert and alert.enabled else Cell("off"),
-            monthly_threshold=None if threshold is None else f"${threshold:,.2f}",
-            goes_to=alert.email if alert else None,
-        ),
-        [
-            Table(
-                "Alerts",
-                ["Month (UTC)", "Threshold", "Cost then", "Mail sent"],
-                [
-                    row(
-                        f"{mail.month:%Y-%m}",
-                        mail.kind if mail.threshold is None else f"${mail.threshold:,.2f}",
-                        "" if mail.cost is None else f"${mail.cost:,.4f}",
-                        cell(mail.sent_at or Cell("not yet", tone="warn")),
-                    )
-                    for mail in sent
-                ],
-                "None was due.",
-            )
-        ],
-    )

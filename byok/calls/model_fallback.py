@@ -108,14 +108,7 @@ def _the_worst(errors: list[AIError], instead: OwnModel | None) -> AIError:
         others = len(errors) - 1
         also = f" {others} further model{'s' if others > 1 else ''} could not answer either."
     waits = [error.retry_after for error in errors if error.retry_after is not None]
-    raised = FailedOnOwnModel(
-        told.code,
-        provider=told.provider,
-        sentence=told.sentence + also,
-        detail=told.detail,
-        retry_after=min(waits) if waits and not told.permanent else None,
-        status=told.status,
-        needed=told.needed,
-    )
+    raised = FailedOnOwnModel.like(told, sentence=told.sentence + also)
+    raised.retry_after = min(waits) if waits and not told.permanent else None
     raised.instead = instead
     return raised

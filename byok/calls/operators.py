@@ -6,7 +6,7 @@ import logging
 from urllib.parse import urlsplit
 
 from byok.calls.metering import Exchange
-from byok.errors import KINDS
+from byok.error_kinds import KINDS
 from byok.providers import REGISTRY
 from leadagent.telemetry.figures import count_call
 from leadagent.telemetry.traces import record_call

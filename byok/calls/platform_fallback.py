@@ -177,7 +177,7 @@ def own_key_first(
             error = failed
         decision = platform_instead(organization, operation, error, granted=granted)
     if isinstance(decision, No) and decision.sentence != error.sentence:
-        raise AIError(error.code, provider=error.provider, sentence=decision.sentence, detail=error.detail)
+        raise AIError.like(error, sentence=decision.sentence)
     if not isinstance(decision, Allowed):
         raise error
     fallback = OnPlatform(error, granted, decision.reason)
@@ -190,7 +190,7 @@ def own_key_first(
 
 def own_provider(config: EffectiveConfig, operation: str) -> str:
     """The provider that the organisation chose for `operation`; empty where that is the platform, or none."""
-    chosen = config.embedding_provider if operation == "embedding" else config.provider
+    chosen = config.provider_for(operation)
     return "" if chosen == PLATFORM_DEFAULT else chosen
 
 
@@ -214,14 +214,6 @@ def _failed_on_platform(failed: AIError, own: AIError, decision: Allowed) -> Fai
         # The operator's key has a trouble that this organisation cannot mend: its own it can.
         raised = FailedOnPlatform(own.code, provider=own.provider, sentence=f"{own.sentence} {_PLATFORM_KEY_FAILS}")
     else:
-        raised = FailedOnPlatform(
-            failed.code,
-            provider=failed.provider,
-            sentence=failed.sentence,
-            detail=failed.detail,
-            retry_after=failed.retry_after,
-            status=failed.status,
-            needed=failed.needed,
-        )
+        raised = FailedOnPlatform.like(failed)
     raised.taken_over = decision
     return raised

@@ -42,10 +42,12 @@ def badges_of(
 def _badges(model: CatalogModel, *, today: date, is_recommended: bool, popular_from: int | None) -> Iterator[Badge]:
     instead = f" Use {model.successor} instead." if model.successor else ""
     if model.retired_on is not None and model.retired_on <= today:
-        yield Badge("retired", "Retired", "bad", "archive", f"Answers no more since {_day(model.retired_on)}.{instead}")
+        yield Badge(
+            "retired", "Retired", "bad", "archive", f"Answers no more since {model.retired_on:%-d %B %Y}.{instead}"
+        )
     elif model.retired_on is not None:
-        why = f"Answers until {_day(model.retired_on)}.{instead}"
-        yield Badge("retiring", f"Retires on {_day(model.retired_on)}", "warn", "calendar-x", why)
+        why = f"Answers until {model.retired_on:%-d %B %Y}.{instead}"
+        yield Badge("retiring", f"Retires on {model.retired_on:%-d %B %Y}", "warn", "calendar-x", why)
     elif model.vanished_at is not None:
         why = f"Its provider no longer lists it.{instead}"
         yield Badge("unlisted", "No longer listed", "bad", "archive", why)
@@ -59,7 +61,7 @@ def _badges(model: CatalogModel, *, today: date, is_recommended: bool, popular_f
     if model.is_fast:
         yield Badge("fast", "Fast", "idle", "zap", "Known to answer quickly.")
     if model.released_on is not None and today - NEW_FOR < model.released_on <= today:
-        yield Badge("new", "New", "info", "sparkles", f"Released on {_day(model.released_on)}.")
+        yield Badge("new", "New", "info", "sparkles", f"Released on {model.released_on:%-d %B %Y}.")
     if model.organization_id is not None:
         yield Badge("own", "Yours", "idle", "lock", "Fine-tuned in your account; nobody else sees it.")
 
@@ -119,7 +121,3 @@ def _other_parts(model: CatalogModel) -> Iterator[str]:
             yield words
     if "audio" in model.input_modalities and model.output_modalities == ["text"]:
         yield "writing down speech"
-
-
-def _day(day: date) -> str:
-    return f"{day.day} {day:%B %Y}"

@@ -12,8 +12,8 @@ from byok.catalog.badges import Badge, badges_of, best_for
 from byok.catalog.paging import with_marks
 from byok.catalog.selecting import PER_OPERATION, Choosing, Purpose
 from byok.catalog.vendors import vendor_label
-from byok.config.current_setup import provider_label
 from byok.models import Capability, CatalogModel
+from byok.provider_names import provider_label
 from leadagent.tenants.models import Organization
 
 _SHORT = 170
@@ -93,7 +93,7 @@ def cards_of(models: Iterable[CatalogModel], choosing: Choosing, *, may_select: 
     ]
 
 
-def find_models(organization: Organization, references: Iterable[str]) -> list[CatalogModel]:
+def models_named(organization: Organization, references: Iterable[str]) -> list[CatalogModel]:
     """The models of these references (`provider:model_id`) that the organisation may see, in their order. One query."""
     wanted = list(dict.fromkeys(reference for reference in references if "\0" not in reference))
     named = Q(pk__in=[])

@@ -59,5 +59,4 @@ def list_cost(work: UsageTotals, model: CatalogModel | None) -> Decimal | None:
     """US dollars for this work's tokens; None where a price that is needed is not listed."""
     if model is None:
         return None
-    tokens = TokenSums(work.input_tokens, work.cached_input_tokens, work.cache_write_tokens, work.output_tokens)
-    return tokens.cost_at({name: getattr(model, name) for name in PriceColumns.PRICES})
+    return TokenSums.of(work).cost_at({name: getattr(model, name) for name in PriceColumns.PRICES})

@@ -10,8 +10,9 @@ from django.db.models import Sum
 
 from byok.pricing.rates import Rates
 from byok.pricing.tokens import TokenBuckets
-from usage.analytics import last_days
+from usage.analytics import UsageTotals
 from usage.models import KeyOwner, UsageDaily
+from usage.utc_days import last_days
 
 DAYS = 30
 
@@ -20,13 +21,20 @@ Prices = Mapping[str, Decimal | None]
 
 @dataclass(frozen=True, slots=True)
 class TokenSums:
-    """Disjoint sums of tokens."""
+    """Disjoint sums of tokens, and the calls that they are of."""
 
     input: int = 0
     cache_read: int = 0
     cache_write: int = 0
     output: int = 0
     requests: int = 0
+
+    @classmethod
+    def of(cls, used: UsageTotals) -> TokenSums:
+        """The tokens of these calls."""
+        return cls(
+            used.input_tokens, used.cached_input_tokens, used.cache_write_tokens, used.output_tokens, used.requests
+        )
 
     def cost_at(self, prices: Prices) -> Decimal | None:
         """US dollars at `prices` (per million tokens, by column name); None where a price that is needed is unknown.

@@ -30,8 +30,7 @@ class EndingModel:
     @property
     def sentence(self) -> str:
         """What happens, when, and what to do."""
-        # No leading zero, on every platform.
-        day = f"{self.retired_on.day} {self.retired_on:%B %Y}"
+        day = f"{self.retired_on:%-d %B %Y}"
         if self.retired_on <= timezone.now().date():
             happens = f"{self.name} was switched off by its provider on {day}: calls of it are refused."
         else:

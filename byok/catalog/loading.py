@@ -9,9 +9,10 @@ from django.apps.registry import Apps
 from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import Model
 
-from byok.catalog.merge import merge, take_turns
+from byok.catalog.merge import merge
 from byok.catalog.packaged import SOURCE, Packaged, read_packaged
 from byok.models import CatalogChange, CatalogModel, CatalogSync, SyncOutcome
+from leadagent.advisory_locks import AdvisoryLock
 from leadagent.tenants.models import Organization
 
 _NEEDED = (CatalogModel, CatalogSync, CatalogChange, Organization)
@@ -23,7 +24,7 @@ def load_packaged(*, force: bool = False) -> CatalogSync | None:
     if _is_loaded(packaged) and not force:
         return None
     with transaction.atomic():
-        take_turns()
+        AdvisoryLock.CATALOG.hold()
         # Somebody else may just have done it.
         if _is_loaded(packaged) and not force:
             return None

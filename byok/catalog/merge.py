@@ -12,17 +12,15 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from byok.catalog.listing import ListedModel
 from byok.catalog.packaged import SOURCE as PACKAGED
 from byok.catalog.tiers import is_small, tier_of
 from byok.models import CatalogChange, CatalogModel, CatalogSync, ChangeKind, DatedPrice, PriceColumns, SyncOutcome
+from leadagent.advisory_locks import AdvisoryLock
 from leadagent.tenants.models import Organization
-
-# Any number, the same everywhere.
-_ADVISORY_LOCK = 7_215_002
 
 # What a source may tell, as columns; prices apart.
 _FACTS = (
@@ -64,7 +62,7 @@ def merge(
     listed = list({model.model_id: model for model in listed}.values())
     names = {model.model_id for model in listed}
     with transaction.atomic():
-        take_turns()
+        AdvisoryLock.CATALOG.hold()
         sync = sync or CatalogSync.objects.create(source=source, organization=organization, started_at=now)
         rows = {row.model_id: row for row in CatalogModel.objects.filter(route=route, organization=organization)}
         # The very first load is no news to anybody.
@@ -98,12 +96,6 @@ def merge(
         CatalogChange.objects.bulk_create(changes)
         _sum_up(sync, len(listed), len(rows), changes, written)
     return sync
-
-
-def take_turns() -> None:
-    """Wait until nobody else changes the catalog, and keep others waiting to the end of this transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])
 
 
 def _values(row: CatalogModel) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from leadagent.tenants.models import Organization
 
 Kind = Literal["chat", "embedding"]
 
-EMBEDDING_REASON = "precise enough to find a document, and cheap"
+EMBEDDING_REASON = "precise enough to find the right document, and cheap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def search_models(
         # An organisation's own models come before everybody's, and what little is known of comes last.
         return recommended, row.organization_id is None, row.context_window is None, not begins_so, row.model_id
 
-    return [_option(row, reasons) for row in sorted(found, key=rank)[:limit]]
+    return [option_of(row, reasons.get(row.model_id, "")) for row in sorted(found, key=rank)[:limit]]
 
 
 def find_model(
@@ -87,7 +87,7 @@ def find_models(
         return {}
     rows = _models(provider, organization).filter(kind=kind, model_id__in=set(ids.values()))
     reasons = _reasons(entry, kind)
-    known = {row.model_id: _option(row, reasons) for row in rows}
+    known = {row.model_id: option_of(row, reasons.get(row.model_id, "")) for row in rows}
     return {name: known[model_id] for name, model_id in ids.items() if model_id in known}
 
 
@@ -114,7 +114,8 @@ def _reasons(entry: Provider, kind: Kind) -> dict[str, str]:
     return {name: EMBEDDING_REASON if not place else "" for place, name in enumerate(entry.embedding_models)}
 
 
-def _option(row: CatalogModel, reasons: dict[str, str]) -> ModelOption:
+def option_of(row: CatalogModel, reason: str) -> ModelOption:
+    """A row of the catalog as an option; `reason` says why it is recommended, empty where it is not."""
     return ModelOption(
         id=row.model_id,
         name=row.name,
@@ -122,7 +123,7 @@ def _option(row: CatalogModel, reasons: dict[str, str]) -> ModelOption:
         price_out=row.output_price,
         context_window=row.context_window,
         # Nobody begins with a model whose last day is known.
-        reason=reasons.get(row.model_id, "") if row.retired_on is None else "",
+        reason=reason if row.retired_on is None else "",
         retired_on=row.retired_on,
         successor=row.successor,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import connection
 
-from usage.analytics import last_days
+from usage.utc_days import last_days
 
 DAYS = 30
 # With fewer, a count would tell one organisation about another.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from byok.catalog.offered_models import ModelOption
+from byok.catalog.offered_models import EMBEDDING_REASON, ModelOption, option_of
 from byok.config.ai_config import CHAT_OPERATIONS
 from byok.models import Capability, CatalogModel, ModelKind, Tier
 from byok.providers import REGISTRY
@@ -21,7 +21,6 @@ OPERATION_LABELS = {
 _RESEARCH = "reads long pages and uses its tools reliably"
 _VERDICT = "a short verdict needs no more, and it is by far the cheapest"
 _EMAIL = "writes the most natural replies"
-_EMBEDDING = "precise enough to find the right document, and cheap"
 
 Candidates = tuple[tuple[str, str], ...]
 
@@ -31,13 +30,13 @@ _CANDIDATES: dict[str, dict[str, Candidates]] = {
         "research": (("anthropic/claude-sonnet-5.5", _RESEARCH), ("openai/gpt-5.4", _RESEARCH)),
         "qualification": (("anthropic/claude-haiku-5.5", _VERDICT), ("openai/gpt-5.4-mini", _VERDICT)),
         "email_generation": (("anthropic/claude-sonnet-5.5", _EMAIL), ("openai/gpt-5.4", _EMAIL)),
-        "embedding": (("openai/text-embedding-3-small", _EMBEDDING),),
+        "embedding": (("openai/text-embedding-3-small", EMBEDDING_REASON),),
     },
     "openai": {
         "research": (("gpt-5.4", _RESEARCH), ("gpt-5.5", _RESEARCH)),
         "qualification": (("gpt-5.4-mini", _VERDICT), ("gpt-5.4", _VERDICT)),
         "email_generation": (("gpt-5.4", _EMAIL), ("gpt-5.5", _EMAIL)),
-        "embedding": (("text-embedding-3-small", _EMBEDDING),),
+        "embedding": (("text-embedding-3-small", EMBEDDING_REASON),),
     },
     "anthropic": {
         "research": (("claude-sonnet-5-5", _RESEARCH), ("claude-opus-5-5", _RESEARCH)),
@@ -53,7 +52,7 @@ def _candidates(provider: str) -> dict[str, Candidates]:
         return _CANDIDATES.get(provider, {})
     entry = REGISTRY[provider]
     named: dict[str, Candidates] = dict.fromkeys(CHAT_OPERATIONS, entry.chat_models)
-    named["embedding"] = tuple((model, _EMBEDDING) for model in entry.embedding_models)
+    named["embedding"] = tuple((model, EMBEDDING_REASON) for model in entry.embedding_models)
     return {operation: candidates for operation, candidates in named.items() if candidates}
 
 
@@ -113,7 +112,7 @@ def _pick(operation: str, candidates: Candidates, offered: list[CatalogModel]) -
     }
     for name, reason in candidates:
         if row := fitting.get(name):
-            return Recommendation(operation, OPERATION_LABELS[operation], _option(row, reason), reason)
+            return Recommendation(operation, OPERATION_LABELS[operation], option_of(row, reason), reason)
     priced = [row for row in fitting.values() if row.input_price]
     if not priced:
         return None
@@ -123,11 +122,7 @@ def _pick(operation: str, candidates: Candidates, offered: list[CatalogModel]) -
     else:
         row = max(priced, key=lambda each: (each.tier == Tier.PREMIUM, each.released_on or date.min, each.model_id))
         reason = "the newest one of the highest tier that can do it"
-    return Recommendation(operation, OPERATION_LABELS[operation], _option(row, reason), reason)
-
-
-def _option(row: CatalogModel, reason: str) -> ModelOption:
-    return ModelOption(row.model_id, row.name, row.input_price, row.output_price, row.context_window, reason)
+    return Recommendation(operation, OPERATION_LABELS[operation], option_of(row, reason), reason)
 
 
 def recommended_ids() -> dict[str, frozenset[str]]:

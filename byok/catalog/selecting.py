@@ -12,12 +12,12 @@ from byok.catalog.chosen import chosen_models
 from byok.catalog.recommendations import OPERATION_LABELS
 from byok.config.ai_config import CHAT_OPERATIONS, EffectiveConfig, byok_allowed
 from byok.config.conflict import NOT_CHOSEN, Difference, differences_between
-from byok.config.current_setup import provider_label
 from byok.config.provider_setup import setup_for
 from byok.models import PLATFORM_DEFAULT, CatalogModel, ModelKind
+from byok.provider_names import provider_label
 from byok.providers import REGISTRY
 from leadagent.tenants.models import Organization
-from usage.alerting.alerts import cost_alert_of
+from usage.alerting.cost_alert import cost_alert_of
 
 
 class Purpose(StrEnum):
@@ -123,7 +123,7 @@ def changes_by(organization: Organization, config: EffectiveConfig, values: dict
         "further_models": config.further_models if same else {},
         "fallback": config.fallback,
     }
-    found = differences_between(config, alert, {**kept, "cost_alert": alert, **values})
+    found = differences_between(config, alert, {**kept, **values})
     general = {f"{OPERATION_LABELS[name]}: model" for name in CHAT_OPERATIONS}
     # An operation without a model of its own is not without a model.
     return [
@@ -148,5 +148,5 @@ def notes_on(config: EffectiveConfig, model: CatalogModel, purpose: Purpose) -> 
     if purpose == Purpose.EMBEDDING:
         notes.append("Documents are found by the model that prepared them: prepare them again after the change.")
     if model.is_retiring and model.retired_on is not None:
-        notes.append(f"This model answers only until {model.retired_on.day} {model.retired_on:%B %Y}.")
+        notes.append(f"This model answers only until {model.retired_on:%-d %B %Y}.")
     return notes

@@ -6,24 +6,21 @@ one call's context can therefore not be applied; the first tier is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal, localcontext
 from enum import Enum
 from typing import Protocol
 
+from byok.catalog.effect import TokenSums
 from byok.config.ai_config import CHAT_OPERATIONS
 from byok.models import ModelKind
 from leadagent.tenants.models import Organization
-from usage.analytics import UsageTotals, current_month, get_usage_by_operation
-from usage.ledger.partitions import month_after
-from usage.models import UsageDaily
+from usage.analytics import UsageTotals, get_usage_by_operation
+from usage.utc_days import DAY, current_day, current_month, first_of_month
 
 # Which operations a model of each kind could do.
 _OPERATIONS: dict[str, tuple[str, ...]] = {ModelKind.CHAT: CHAT_OPERATIONS, ModelKind.EMBEDDING: ("embedding",)}
-# Prices are per million tokens.
-_MILLION_DIGITS = 6
 # More digits than any product of a 64 bit count and a price has.
 _EXACT = 80
 
@@ -59,7 +56,9 @@ class MonthUsage:
 
     def of_kind(self, kind: str) -> UsageTotals:
         """The sums of all operations that a model of this kind could have done."""
-        return _sum(self.by_operation[name] for name in _OPERATIONS.get(kind, ()) if name in self.by_operation)
+        return UsageTotals.sum_of(
+            self.by_operation[name] for name in _OPERATIONS.get(kind, ()) if name in self.by_operation
+        )
 
 
 class Verdict(Enum):
@@ -106,14 +105,14 @@ class WhatIf:
 
 def last_month() -> Month:
     """The UTC month before this one."""
-    this_start, _ = current_month()
-    return Month((this_start - timedelta(days=1)).replace(day=1), this_start, is_over=True)
+    end = first_of_month()
+    return Month((end - DAY).replace(day=1), end, is_over=True)
 
 
 def month_to_date() -> Month:
     """The UTC month that we are in, up to the end of today."""
-    start, _ = current_month()
-    return Month(start, min(datetime.now(UTC).date() + timedelta(days=1), month_after(start)), is_over=False)
+    start, end = current_month()
+    return Month(start, min(current_day() + DAY, end), is_over=False)
 
 
 def month_usage(organization: Organization, month: Month) -> MonthUsage:
@@ -131,28 +130,14 @@ def what_if(usage: MonthUsage, *, kind: str, prices: Priced) -> WhatIf:
         return WhatIf(usage.month, used, Verdict.NO_USAGE)
     read_as_input = bool(used.cached_input_tokens) and prices.cache_read_price is None
     write_as_input = bool(used.cache_write_tokens) and prices.cache_write_price is None
-    buckets = (
-        (used.input_tokens, prices.input_price),
-        (used.cached_input_tokens, prices.input_price if read_as_input else prices.cache_read_price),
-        (used.cache_write_tokens, prices.input_price if write_as_input else prices.cache_write_price),
-        (used.output_tokens, prices.output_price),
+    cost = TokenSums.of(used).cost_at(
+        {
+            "input_price": prices.input_price,
+            "output_price": prices.output_price,
+            "cache_read_price": prices.input_price if read_as_input else prices.cache_read_price,
+            "cache_write_price": prices.input_price if write_as_input else prices.cache_write_price,
+        }
     )
-    cost = Decimal(0)
-    for tokens, price in buckets:
-        if not tokens:
-            continue
-        if price is None:
-            return WhatIf(usage.month, used, Verdict.NO_PRICE)
-        with localcontext(prec=_EXACT):
-            cost += (tokens * price).scaleb(-_MILLION_DIGITS)
+    if cost is None:
+        return WhatIf(usage.month, used, Verdict.NO_PRICE)
     return WhatIf(usage.month, used, Verdict.PRICED, cost, read_as_input, write_as_input)
-
-
-# What totals are grouped by has no sum.
-_GROUPED_BY = frozenset(UsageDaily.DIMENSIONS)
-
-
-def _sum(parts: Iterable[UsageTotals]) -> UsageTotals:
-    listed = list(parts) or [UsageTotals()]
-    names = [each.name for each in fields(UsageTotals) if each.name not in _GROUPED_BY]
-    return UsageTotals(**{name: sum(getattr(part, name) for part in listed) for name in names})

@@ -28,12 +28,7 @@ from byok.config.ai_config import (
     get_ai_config,
     save_ai_config,
 )
-from byok.config.values import (
-    refuse_key,
-    validated_further_models,
-    validated_models,
-    validated_operation_models,
-)
+from byok.config.values import refuse_key, validated_choice
 from byok.encryption import KeyUnreadable, decrypt_api_key, has_fingerprint
 from byok.models import AIConfig, ProviderCredential
 from byok.providers import REGISTRY
@@ -95,14 +90,13 @@ def prove_and_save(
         values = {**values, "version": stored.version}
     elif values["version"] != stored.version:
         raise ConfigConflict
-    chosen = (values.get("chat_model", ""), values.get("embedding_provider"), values.get("embedding_model", ""))
-    _, *embedding = validated_models(provider, *chosen)
-    validated_operation_models(provider, values.get("operation_models") or {})
-    validated_further_models(
+    validated_choice(
         provider,
-        values.get("further_models") or {},
-        embedding_provider=embedding[0],
-        embedding_model=embedding[1],
+        chat_model=values.get("chat_model", ""),
+        embedding_provider=values.get("embedding_provider"),
+        embedding_model=values.get("embedding_model", ""),
+        operation_models=values.get("operation_models"),
+        further_models=values.get("further_models"),
     )
     credential = ProviderCredential.objects.filter(organization=organization, provider=provider).first()
     if api_key == KEEP:

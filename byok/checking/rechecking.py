@@ -17,7 +17,7 @@ from byok.checking.connection import test_ai_connection
 from byok.checking.reports import ConnectionReport, LineState, ReportLine
 from byok.config.ai_config import byok_allowed, get_ai_config
 from byok.encryption import KeyUnreadable, decrypt_api_key
-from byok.keys.credentials import REFUSED
+from byok.keys.credentials import FAILING, REFUSED
 from byok.models import RECHECK_EVERY, CredentialStatus, ProviderCredential
 from byok.providers import REGISTRY
 from leadagent.tenants import audit
@@ -139,8 +139,7 @@ def _store(credential: ProviderCredential, report: ConnectionReport, found: Cred
 
 def _settled(before: CredentialStatus, found: CredentialStatus, report: ConnectionReport) -> CredentialStatus:
     """The state after a test: what could not be asked takes nothing back that is known."""
-    known = (*REFUSED, CredentialStatus.NO_CREDIT)
-    if found is CredentialStatus.UNREACHABLE and before in known:
+    if found is CredentialStatus.UNREACHABLE and before in FAILING:
         # Opened just now, so it is readable again; whether it is accepted is still open.
         return found if before is CredentialStatus.UNREADABLE else before
     untold = all(line.state is LineState.UNKNOWN for line in report.lines if line.check == "credit")

@@ -174,7 +174,7 @@ def expiry_line(entry: Provider, facts: KeyFacts, now: datetime) -> ReportLine |
     expires = facts.expires_at
     if expires is None:
         return ReportLine("expiry", "Expiry", LineState.OK, "This key does not expire.")
-    day = f"{expires.day} {expires:%B %Y, %H:%M} UTC"
+    day = f"{expires:%-d %B %Y, %H:%M} UTC"
     next_step = f"Make a new key at {entry.key_page} and save it here."
     if expires <= now:
         text = f"This key expired on {day}."

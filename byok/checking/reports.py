@@ -28,7 +28,7 @@ class ReportLine:
     """One question to the provider and its answer.
 
     `check` names the question: key, kind, credit, expiry, chat_model, embedding_model, probe.
-    `code` is the error's code (`byok.errors.KINDS`) where there was one. `model` is filled for
+    `code` is the error's code (`byok.error_kinds.KINDS`) where there was one. `model` is filled for
     questions about one model. `next_step` is a sentence that says what to do, or empty.
     """
 

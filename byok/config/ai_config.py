@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from django.conf import settings
 from django.db import transaction
@@ -19,20 +19,19 @@ from byok.config.values import (
     CHAT_OPERATIONS,
     OPERATIONS,
     InvalidConfig,
+    ModelChoice,
     check_api_key,
     check_cost_alert,
     check_site,
+    validated_choice,
     validated_fallback,
-    validated_further_models,
-    validated_models,
-    validated_operation_models,
 )
 from byok.keys.stored import remove_api_key, store_key
 from byok.models import PLATFORM_DEFAULT, AIConfig, FallbackConsent, ProviderCredential
 from byok.providers import REGISTRY
 from leadagent.tenants import audit
 from leadagent.tenants.models import Organization, User
-from usage.alerting.alerts import CostAlertChoice, cost_alert_of, save_cost_alert
+from usage.alerting.cost_alert import CostAlertChoice, cost_alert_of, save_cost_alert
 
 ModelKind = Literal["chat", "embedding"]
 
@@ -85,6 +84,10 @@ class EffectiveConfig:
     def chat_model_for(self, operation: str) -> str:
         """The chat model of one operation."""
         return self.operation_models.get(operation) or self.chat_model
+
+    def provider_for(self, operation: str) -> str:
+        """The provider of one operation; empty where embeddings have none."""
+        return self.embedding_provider if operation == "embedding" else self.provider
 
     def meant_model(self, operation: str) -> str:
         """The model that an operation is meant to run on."""
@@ -194,40 +197,32 @@ def save_ai_config(
     `is_import`: it was chosen elsewhere, which the audit log tells apart from a choice made here.
     Raises `InvalidConfig` and `ConfigConflict`; then nothing is saved.
     """
-    values = validated_models(provider, chat_model, embedding_provider, embedding_model)
+    models = validated_choice(
+        provider,
+        chat_model=chat_model,
+        embedding_provider=embedding_provider,
+        embedding_model=embedding_model,
+        operation_models=operation_models,
+        further_models=further_models,
+    )
     check_site(openrouter_site_url, openrouter_site_name)
     if cost_alert is not None:
         check_cost_alert(cost_alert)
-    per_operation = None if operation_models is None else validated_operation_models(provider, operation_models)
-    further = further_models
-    if further is not None:
-        further = validated_further_models(provider, further, embedding_provider=values[1], embedding_model=values[2])
     consents = None if fallback is None else validated_fallback(fallback)
     with transaction.atomic():
         # One save per organisation at a time, also for the first one.
         Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
-        config = AIConfig.objects.filter(organization=organization).first()
-        current_version = config.version if config else 0
-        if version is not None and version != current_version:
+        stored = AIConfig.objects.filter(organization=organization).first()
+        config = stored or AIConfig(organization=organization, version=0)
+        if version not in {None, config.version}:
             raise ConfigConflict
-        before = config.snapshot() | {"cost_alert": cost_alert_of(organization).as_json()} if config else None
-        if config is None:
-            config = AIConfig(organization=organization)
-        if config.provider != provider:
-            # Names of models mean nothing to another provider.
-            per_operation = per_operation or {}
-            further = further or {}
-        elif further is None:
-            further = _still_comparing(config.further_models, config.embedding_model, values[2])
-        config.provider = provider
-        config.chat_model, config.embedding_provider, config.embedding_model = values
-        config.operation_models = config.operation_models if per_operation is None else per_operation
-        config.further_models = {name: list(models) for name, models in further.items()}
+        before = _as_audited(organization, stored) if stored else None
+        _take_models(config, provider, models)
         config.openrouter_site_url = openrouter_site_url
         config.openrouter_site_name = openrouter_site_name
         config.usage_tracking = usage_tracking
         config.fallback = config.fallback if consents is None else consents
-        config.version = current_version + 1
+        config.version += 1
         config.updated_by = actor
         config.save()
         if cost_alert is not None:
@@ -238,7 +233,7 @@ def save_ai_config(
             actor=actor,
             target=provider,
             before=before,
-            after=config.snapshot() | {"cost_alert": cost_alert_of(organization).as_json()},
+            after=_as_audited(organization, config),
             request=request,
         )
         if provider != PLATFORM_DEFAULT:
@@ -247,13 +242,26 @@ def save_ai_config(
     return config
 
 
-def _still_comparing(
-    further: Mapping[str, Sequence[str]], before: str, embedding_model: str
-) -> Mapping[str, Sequence[str]]:
-    """What is stored, without embedding models whose vectors do not compare with a new choice."""
-    if before == embedding_model:
-        return further
-    return {name: models for name, models in further.items() if name != "embedding"}
+def _take_models(config: AIConfig, provider: str, models: ModelChoice) -> None:
+    """Put the choice into the row. What it keeps stays as far as it still means something."""
+    per_operation, further = models.per_operation, models.further
+    if config.provider != provider:
+        # Names of models mean nothing to another provider.
+        per_operation, further = per_operation or {}, further or {}
+    elif further is None and config.embedding_model != models.embedding:
+        # Vectors of the models that took over do not compare with those of a new choice.
+        further = {name: names for name, names in config.further_models.items() if name != "embedding"}
+    config.provider = provider
+    config.chat_model = models.chat
+    config.embedding_provider, config.embedding_model = models.embedding_provider, models.embedding
+    if per_operation is not None:
+        config.operation_models = per_operation
+    if further is not None:
+        config.further_models = further
+
+
+def _as_audited(organization: Organization, config: AIConfig) -> dict[str, Any]:
+    return config.snapshot() | {"cost_alert": cost_alert_of(organization).as_json()}
 
 
 def _save_key(
@@ -281,14 +289,6 @@ def _require_keys(organization: Organization, config: AIConfig, *, removing: boo
     stored = set(ProviderCredential.objects.filter(organization=organization).values_list("provider", flat=True))
     if config.provider != PLATFORM_DEFAULT and config.provider not in stored and not removing:
         raise InvalidConfig("api_key", f"Enter your {REGISTRY[config.provider].label} key.")
-    if config.embedding_provider not in {
-        "",
-        PLATFORM_DEFAULT,
-        config.provider,
-        *stored,
-    }:
+    if config.embedding_provider not in {"", PLATFORM_DEFAULT, config.provider, *stored}:
         label = REGISTRY[config.embedding_provider].label
-        raise InvalidConfig(
-            "embedding_provider",
-            f"Save a key for {label} first: embeddings are paid with it.",
-        )
+        raise InvalidConfig("embedding_provider", f"Save a key for {label} first: embeddings are paid with it.")

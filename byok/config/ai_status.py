@@ -9,15 +9,14 @@ from django.conf import settings
 from django.db.models import OuterRef, Subquery
 
 from byok.config.ai_config import byok_allowed
-from byok.config.current_setup import provider_label
+from byok.keys.credentials import FAILING
 from byok.models import PLATFORM_DEFAULT, AIConfig, CredentialStatus, ProviderCredential
+from byok.provider_names import provider_label
 from leadagent.tenants.models import Organization
-from usage.ledger.partitions import month_after
 from usage.models import FreeTierMonth
-from usage.spending.quota import FreeTier, current_month
+from usage.spending.quota import FreeTier
+from usage.utc_days import first_of_month, month_after
 
-# States of a key that no call gets through with.
-_TROUBLES = (CredentialStatus.REJECTED, CredentialStatus.UNREADABLE, CredentialStatus.NO_CREDIT)
 _NO_KEY = "No key"
 
 
@@ -59,7 +58,7 @@ class AIStatus:
 
 def ai_status_of(organization: Organization) -> AIStatus:
     """Provider in force, the state of its key, and this UTC month's free requests."""
-    month = current_month()
+    month = first_of_month()
     configs = AIConfig.objects.filter(organization=OuterRef("pk")).values("provider")
     months = FreeTierMonth.objects.filter(organization=OuterRef("pk"), month=month).values("used")
     keys = ProviderCredential.objects.filter(
@@ -83,4 +82,4 @@ def ai_status_of(organization: Organization) -> AIStatus:
 def _trouble(status: str | None) -> str:
     if status is None:
         return _NO_KEY
-    return CredentialStatus(status).label if status in _TROUBLES else ""
+    return CredentialStatus(status).label if status in FAILING else ""

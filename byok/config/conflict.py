@@ -9,11 +9,11 @@ from typing import Any
 
 from byok.catalog.recommendations import OPERATION_LABELS
 from byok.config.ai_config import CHAT_OPERATIONS, KEEP, OPERATIONS, EffectiveConfig
-from byok.config.current_setup import provider_label
 from byok.models import PLATFORM_DEFAULT, AIConfig, FallbackConsent
+from byok.provider_names import provider_label
 from byok.providers import REGISTRY
 from leadagent.tenants.models import Organization
-from usage.alerting.alerts import CostAlertChoice
+from usage.alerting.cost_alert import CostAlertChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ def conflict_with(
 
 def differences_between(stored: EffectiveConfig, alert: CostAlertChoice, values: Mapping[str, Any]) -> list[Difference]:
     """Field by field, what is stored against `values`, whole arguments of a save; keys are left out."""
+    # None keeps what is stored.
+    values = {**values, "cost_alert": values.get("cost_alert") or alert}
     left, right = _in_words(_stored_values(stored, alert)), _in_words(values)
     return [
         Difference(label, left.get(label, NOT_CHOSEN), right.get(label, NOT_CHOSEN))
@@ -82,7 +84,7 @@ def _in_words(values: Mapping[str, Any]) -> dict[str, str]:
     alert: CostAlertChoice = values["cost_alert"]
     words = {
         "Provider": provider_label(values["provider"]),
-        "Cost alert": f"From ${alert.monthly_threshold} to {alert.email}" if alert.enabled else "Off",
+        "Cost alert": alert.in_words,
         "Details of each call": "Kept" if values["usage_tracking"] else "Not kept",
     }
     return words if values["provider"] == PLATFORM_DEFAULT else words | _own_key_words(values)

@@ -14,6 +14,7 @@ from byok.config.ai_config import CHAT_OPERATIONS, OPERATIONS, EffectiveConfig
 from byok.keys.credentials import REFUSED
 from byok.keys.stored import consequences_of_removal
 from byok.models import PLATFORM_DEFAULT, CredentialStatus, ProviderCredential, SupersededKey
+from byok.provider_names import provider_label
 from byok.providers import REGISTRY
 from leadagent.tenants.models import Organization
 
@@ -29,7 +30,7 @@ _KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class StoredKey:
+class ShownKey:
     """One stored key as the page shows it. `in_use`: the chat provider's. `replaced`: can be brought back."""
 
     row: ProviderCredential
@@ -85,7 +86,7 @@ class CurrentSetup:
     """The stored configuration in the page's words."""
 
     config: EffectiveConfig
-    keys: list[StoredKey]
+    keys: list[ShownKey]
     # Of the chosen models, and those that take over, the ones whose last day is known.
     ending: list[EndingModel]
 
@@ -98,7 +99,7 @@ class CurrentSetup:
         return self.config.provider == PLATFORM_DEFAULT
 
     @property
-    def key(self) -> StoredKey | None:
+    def key(self) -> ShownKey | None:
         return next((key for key in self.keys if key.in_use), None)
 
     @property
@@ -132,14 +133,6 @@ def is_key_named(row: ProviderCredential, posted: Mapping[str, object]) -> bool:
     return all(posted.get(name, value) == value for name, value in name_key(row).items())
 
 
-def provider_label(provider: str) -> str:
-    """The name that people know a provider by; the platform's own AI included."""
-    if provider in REGISTRY:
-        return REGISTRY[provider].label
-    # Nothing falls back to the platform because a provider was taken out of the registry.
-    return "Platform AI" if provider in {"", PLATFORM_DEFAULT} else f"{provider} (no longer offered)"
-
-
 def current_setup_of(organization: Organization, config: EffectiveConfig) -> CurrentSetup:
     """Two queries and two per stored key, whatever is stored."""
     # The one in use first: its actions follow its facts. Then in the registry's order, and after it those
@@ -151,7 +144,7 @@ def current_setup_of(organization: Organization, config: EffectiveConfig) -> Cur
         for kept in SupersededKey.objects.filter(credential__in=rows, undo_until__gt=timezone.now())
     }
     keys = [
-        StoredKey(
+        ShownKey(
             row=row,
             in_use=row.provider == config.provider,
             replaced=replaced.get(row.pk),

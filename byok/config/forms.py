@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -13,10 +12,11 @@ from django.utils.safestring import SafeString
 from byok.config.ai_config import CHAT_OPERATIONS, KEEP, OPERATIONS, EffectiveConfig, InvalidConfig, check_api_key
 from byok.config.provider_setup import setup_for
 from byok.config.values import MAX_FURTHER_MODELS
+from byok.config.versioned_form import MadeFromVersion
 from byok.models import PLATFORM_DEFAULT, FallbackConsent
 from byok.providers import REGISTRY, Provider
-from leadagent.tenants.misplaced_keys import RefusesMisplacedKeys
-from usage.alerting.alerts import CostAlertChoice
+from usage.alerting.cost_alert import CostAlertChoice
+from usage.alerting.cost_alert_form import CostAlertForm, initial_cost_alert
 
 NO_EMBEDDINGS = ""
 # One field for each model that may take over.
@@ -54,7 +54,7 @@ def key_hint(entry: Provider) -> SafeString:
     )
 
 
-class AIConfigForm(RefusesMisplacedKeys):
+class AIConfigForm(MadeFromVersion, CostAlertForm):
     """Provider, key and models. The key is write-only: it is never rendered, bound or not."""
 
     provider = forms.ChoiceField(widget=forms.RadioSelect, label="Provider")
@@ -93,25 +93,11 @@ class AIConfigForm(RefusesMisplacedKeys):
         error_messages={"invalid": "Enter a web address, for example https://acme.example."},
     )
     openrouter_site_name = forms.CharField(required=False, max_length=80, label="Site name")
-    alert_enabled = forms.BooleanField(required=False, label="Send an email when a month's cost passes a sum")
-    alert_threshold = forms.DecimalField(
-        required=False,
-        max_digits=10,
-        decimal_places=2,
-        label="Sum in US dollars",
-        error_messages={
-            "invalid": "Enter a sum in dollars, for example 25 or 19.50.",
-            "max_decimal_places": "Enter a sum with at most two decimals, for example 19.50.",
-        },
-        widget=forms.TextInput(attrs={"class": "short", "inputmode": "decimal", "autocomplete": "off"}),
-    )
-    alert_email = forms.EmailField(required=False, label="Send it to")
     usage_tracking = forms.BooleanField(
         required=False,
         label="Keep details of each call",
         help_text="Off: usage keeps tokens and costs, but not the lead, the run or error texts.",
     )
-    version = forms.IntegerField(widget=forms.HiddenInput)
 
     def __init__(
         self,
@@ -121,18 +107,18 @@ class AIConfigForm(RefusesMisplacedKeys):
         cost_alert: CostAlertChoice,
         provider: str = "",
         typed: Mapping[str, str] | None = None,
-        default_email: str = "",
     ) -> None:
         """`provider`: the choice that the page shows; the stored one unless another was picked.
 
         `typed`: what was in the form before the provider was changed; it is taken over where it still has a meaning.
-        `default_email`: where alerts go as long as no address is stored.
         """
         known = {PLATFORM_DEFAULT, *REGISTRY}
         picked = (data if data is not None else {}).get("provider") or provider
         self.picked = picked if picked in known else config.provider
         self.config = config
-        super().__init__(data, initial=self._initial(cost_alert, default_email, typed or {}))
+        super().__init__(data, initial=self._initial(cost_alert, typed or {}))
+        # Errors are listed as the page is read: the alert stands near its end.
+        self.order_fields([name for name in self.fields if not name.startswith("alert_")])
         choices = [(entry.id, entry.label) for entry in REGISTRY.values()]
         self._choice("provider").choices = [*choices, (PLATFORM_DEFAULT, "Platform AI, free tier")]
         self._choice("embedding_provider").choices = self._embedding_choices()
@@ -175,10 +161,6 @@ class AIConfigForm(RefusesMisplacedKeys):
         """Some operation has, or asked for, a model of its own: its fields are shown open."""
         return any(field.value() or field.errors for field in self.model_fields)
 
-    def show_version(self, version: int) -> None:
-        """Render the form again as made from another version than the one that was sent."""
-        self.data = {**{name: self.data.get(name) for name in self.data}, "version": version}
-
     def values(self) -> dict[str, Any]:
         """The cleaned fields as arguments of `save_ai_config`; an empty key and what is not shown stay as stored."""
         cleaned = self.cleaned_data
@@ -191,14 +173,12 @@ class AIConfigForm(RefusesMisplacedKeys):
             "openrouter_site_url": cleaned.get("openrouter_site_url", self.config.openrouter_site_url),
             "openrouter_site_name": cleaned.get("openrouter_site_name", self.config.openrouter_site_name),
             "usage_tracking": cleaned["usage_tracking"],
-            "cost_alert": CostAlertChoice(
-                cleaned["alert_enabled"], cleaned.get("alert_threshold"), cleaned.get("alert_email", "")
-            ),
+            "cost_alert": self.changed_cost_alert(),
             "version": cleaned["version"],
         }
         if self.entry is not None:
             values["operation_models"] = {operation: cleaned[f"model_{operation}"] for operation in CHAT_OPERATIONS}
-            values["further_models"] = self.named_further_models() | self._further_embeddings()
+            values["further_models"] = self._named_further_models() | self._further_embeddings()
             # A program that leaves a consent out does not withdraw it.
             values["fallback"] = {
                 operation: cleaned[f"fallback_{operation}"] or self.config.consent_for(operation)
@@ -206,7 +186,19 @@ class AIConfigForm(RefusesMisplacedKeys):
             }
         return values
 
-    def named_further_models(self) -> dict[str, list[str]]:
+    def values_to_test(self) -> dict[str, Any]:
+        """Provider and models, as far as they were filled in correctly: what is not is told when it is saved."""
+        cleaned = self.cleaned_data
+        return {
+            "provider": self.picked,
+            "chat_model": cleaned.get("chat_model", ""),
+            "operation_models": {operation: cleaned.get(f"model_{operation}", "") for operation in CHAT_OPERATIONS},
+            "further_models": self._named_further_models(),
+            "embedding_provider": cleaned.get("embedding_provider"),
+            "embedding_model": cleaned.get("embedding_model", ""),
+        }
+
+    def _named_further_models(self) -> dict[str, list[str]]:
         """The models that take over, as far as they were filled in correctly."""
         cleaned = self.cleaned_data
         return {
@@ -227,12 +219,6 @@ class AIConfigForm(RefusesMisplacedKeys):
         same = self.cleaned_data.get("embedding_model") == self.config.embedding_model
         return {"embedding": kept} if kept and same and self.picked == self.config.provider else {}
 
-    def clean_alert_threshold(self) -> Decimal | None:
-        threshold: Decimal | None = self.cleaned_data["alert_threshold"]
-        if threshold is not None and threshold <= 0:
-            raise forms.ValidationError("Enter a sum above zero.")
-        return threshold
-
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if self.entry is not None and cleaned.get("api_key"):
@@ -240,11 +226,6 @@ class AIConfigForm(RefusesMisplacedKeys):
                 check_api_key(self.entry.id, cleaned["api_key"])
             except InvalidConfig as exc:
                 self.add_error(exc.field, str(exc))
-        if cleaned.get("alert_enabled"):
-            if "alert_threshold" not in self.errors and cleaned.get("alert_threshold") is None:
-                self.add_error("alert_threshold", "Enter the sum from which you want to be told.")
-            if "alert_email" not in self.errors and not cleaned.get("alert_email"):
-                self.add_error("alert_email", "Enter the address that is to be told.")
         return cleaned
 
     def _choice(self, name: str) -> forms.ChoiceField:
@@ -258,14 +239,12 @@ class AIConfigForm(RefusesMisplacedKeys):
         names_us = self.entry.attribution_headers(site_url="https://example.org", site_name="Example")
         return () if names_us else _OPENROUTER_FIELDS
 
-    def _initial(self, cost_alert: CostAlertChoice, default_email: str, typed: Mapping[str, str]) -> dict[str, Any]:
+    def _initial(self, cost_alert: CostAlertChoice, typed: Mapping[str, str]) -> dict[str, Any]:
         config = self.config
         initial: dict[str, Any] = {
             "openrouter_site_url": config.openrouter_site_url,
             "openrouter_site_name": config.openrouter_site_name,
-            "alert_enabled": cost_alert.enabled,
-            "alert_threshold": cost_alert.monthly_threshold,
-            "alert_email": cost_alert.email or default_email,
+            **initial_cost_alert(cost_alert),
             "usage_tracking": config.usage_tracking,
             **{f"fallback_{operation}": config.consent_for(operation).value for operation in OPERATIONS},
             "version": config.version,

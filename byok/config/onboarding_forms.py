@@ -9,6 +9,7 @@ from django import forms
 from byok.catalog.offered_models import ModelOption, find_model, search_models
 from byok.config.ai_config import EffectiveConfig
 from byok.config.forms import key_hint
+from byok.config.versioned_form import MadeFromVersion
 from byok.models import PLATFORM_DEFAULT
 from byok.providers import REGISTRY, Provider
 from leadagent.tenants.misplaced_keys import RefusesMisplacedKeys
@@ -50,7 +51,7 @@ class KeyForm(forms.Form):
         self.fields["api_key"].error_messages["required"] = f"Paste your {entry.label} key."
 
 
-class ModelsForm(RefusesMisplacedKeys):
+class ModelsForm(MadeFromVersion, RefusesMisplacedKeys):
     """A chat model, recommended or named, and where embeddings come from."""
 
     chat_choice = forms.ChoiceField(label="Chat model", error_messages={"required": "Choose a chat model."})
@@ -67,7 +68,6 @@ class ModelsForm(RefusesMisplacedKeys):
         label="Embedding model",
         help_text="It finds the documents of your knowledge base that fit a lead.",
     )
-    version = forms.IntegerField(widget=forms.HiddenInput)
 
     def __init__(self, data: Any = None, *, config: EffectiveConfig, entry: Provider) -> None:
         self.recommended = [option for option in search_models(entry.id, "chat") if option.reason]
@@ -96,10 +96,6 @@ class ModelsForm(RefusesMisplacedKeys):
             # Its field belongs to the last choice only.
             self.errors.pop("chat_model", None)
         return cleaned
-
-    def show_version(self, version: int) -> None:
-        """Render the form again as made from another version than the one that was sent."""
-        self.data = {**{name: self.data.get(name) for name in self.data}, "version": version}
 
     def values(self) -> dict[str, Any]:
         """The choices as arguments of `save_ai_config`."""

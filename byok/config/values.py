@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
-from django.core.validators import EmailValidator, URLValidator
+from django.core.validators import URLValidator
 
 from byok.models import PLATFORM_DEFAULT, FallbackConsent
 from byok.providers import REGISTRY
 from leadagent.tenants.misplaced_keys import refusal_of_name
-from usage.alerting.alerts import CostAlertChoice
+from usage.alerting import cost_alert
+from usage.alerting.cost_alert import CostAlertChoice
 
 # What a chat model is used for, and all that leaves usage rows.
 CHAT_OPERATIONS = ("research", "qualification", "email_generation")
@@ -36,6 +37,38 @@ def refuse_key(field: str, text: str) -> None:
     """A name is one line of text, and no key: in the wrong field that would be stored, shown and sent as a name."""
     if wrong := refusal_of_name(text):
         raise InvalidConfig(field, wrong)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """The models of a configuration as they are stored; None keeps what is stored for the operations."""
+
+    chat: str
+    embedding_provider: str
+    embedding: str
+    per_operation: dict[str, str] | None
+    further: dict[str, list[str]] | None
+
+
+def validated_choice(
+    provider: str,
+    *,
+    chat_model: str,
+    embedding_provider: str | None,
+    embedding_model: str,
+    operation_models: Mapping[str, str] | None,
+    further_models: Mapping[str, Sequence[str]] | None,
+) -> ModelChoice:
+    """The models of a save (see `save_ai_config`); raises `InvalidConfig` at the field of the first that cannot be."""
+    chat, source, embedding = validated_models(provider, chat_model, embedding_provider, embedding_model)
+    per_operation, further = None, None
+    if operation_models is not None:
+        per_operation = validated_operation_models(provider, operation_models)
+    if further_models is not None:
+        further = validated_further_models(
+            provider, further_models, embedding_provider=source, embedding_model=embedding
+        )
+    return ModelChoice(chat, source, embedding, per_operation, further)
 
 
 def validated_models(
@@ -85,18 +118,11 @@ def check_site(url: str, name: str) -> None:
 
 
 def check_cost_alert(choice: CostAlertChoice) -> None:
-    """An alert that is on has a sum and an address."""
-    if choice.monthly_threshold is not None and not Decimal("0.01") <= choice.monthly_threshold < 10**10:
-        raise InvalidConfig("cost_alert_threshold", "Enter a sum in dollars, of at least $0.01.")
-    if choice.email:
-        try:
-            EmailValidator()(choice.email)
-        except ValidationError:
-            raise InvalidConfig("cost_alert_email", "Enter an email address, like name@example.com.") from None
-    if choice.enabled and choice.monthly_threshold is None:
-        raise InvalidConfig("cost_alert_threshold", "Enter the monthly sum at which you want to be told.")
-    if choice.enabled and not choice.email:
-        raise InvalidConfig("cost_alert_email", "Enter the address that is to be told.")
+    """The rules of `usage.alerting.cost_alert`, told as those of a configuration."""
+    try:
+        cost_alert.check_cost_alert(choice)
+    except cost_alert.InvalidCostAlert as invalid:
+        raise InvalidConfig(f"cost_alert_{invalid.field}", str(invalid)) from None
 
 
 def validated_operation_models(provider: str, given: Mapping[str, str]) -> dict[str, str]:

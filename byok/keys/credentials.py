@@ -11,7 +11,8 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from byok.errors import KINDS, AIError
+from byok.error_kinds import KINDS
+from byok.errors import AIError
 from byok.models import CredentialStatus, ProviderCredential
 from usage.recording import durable
 from usage.recording.events import CallFinished
@@ -57,6 +58,8 @@ _STATUS_OF = {
 
 # A key in one of these states is of no use until somebody replaces or repairs it.
 REFUSED = (CredentialStatus.REJECTED, CredentialStatus.UNREADABLE)
+# And no call gets through with one in any of these.
+FAILING = (*REFUSED, CredentialStatus.NO_CREDIT)
 
 # A refusal begins when the state turns to one, and is told once; any other state ends it.
 _UPDATE = """

@@ -10,13 +10,10 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 from smtplib import SMTPException, SMTPRecipientsRefused
-from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.db.models import F, Q
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
@@ -24,9 +21,11 @@ from byok.config.ai_config import byok_allowed
 from byok.keys.credentials import REFUSED
 from byok.models import CredentialStatus, ProviderCredential
 from byok.providers import REGISTRY
+from leadagent.outgoing_mail import notice_mail
 from leadagent.tenants import audit
+from leadagent.tenants.admins import active_admins
 from leadagent.tenants.audit_models import AuditEvent
-from leadagent.tenants.models import Role, User
+from leadagent.tenants.models import User
 from usage.alerting.alerts import tell_channels
 
 logger = logging.getLogger(__name__)
@@ -51,11 +50,8 @@ def _tell(seen: ProviderCredential) -> int:
     credential = _claim(seen, claimed_at)
     if credential is None:
         return 0
-    admins = User.objects.filter(
-        is_active=True, memberships__organization=credential.organization, memberships__role=Role.ADMIN
-    )
     sent, refused = 0, False
-    for admin in admins.order_by("pk"):
+    for admin in active_admins(credential.organization):
         try:
             _mail(credential, admin)
         except SMTPRecipientsRefused:
@@ -90,11 +86,10 @@ def _claim(seen: ProviderCredential, claimed_at: datetime) -> ProviderCredential
 
 
 def _tell_channels(credential: ProviderCredential) -> None:
-    assert credential.refused_since is not None
     tell_channels(
         credential.organization,
         kind="key_refused",
-        key=f"key_refused:{credential.pk}:{credential.refused_since.timestamp() * 1000:.0f}",
+        key=f"key_refused:{_name_of_refusal(credential)}",
         title=f"{credential.organization.name}: {_happened(credential)}",
         text=f"It ends in {credential.last4}. Calls with it fail until an admin saves another key in the AI settings.",
     )
@@ -133,20 +128,17 @@ def _mail(credential: ProviderCredential, admin: User) -> None:
         "is_rejected": credential.status == CredentialStatus.REJECTED,
         "settings_url": settings.PUBLIC_URL + reverse("byok:settings", args=[organization.slug]),
     }
-    happened = _happened(credential)
-    mail = EmailMultiAlternatives(
-        # Names must not break out of a header.
-        subject=" ".join(f"{organization.name}: {happened}".split()),
-        body=render_to_string("byok/email/key_refused.txt", context),
+    mail = notice_mail(
+        "byok/email/key_refused",
+        context,
+        subject=f"{organization.name}: {_happened(credential)}",
         to=[admin.email],
-        headers={"Message-ID": _message_id(credential, admin)},
+        matter=f"key-refused-{_name_of_refusal(credential)}-{admin.pk}",
     )
-    mail.attach_alternative(render_to_string("byok/email/key_refused.html", context), "text/html")
     mail.send()
 
 
-def _message_id(credential: ProviderCredential, admin: User) -> str:
-    """The same for every try at one refusal: a mail server that took it twice shows it once."""
+def _name_of_refusal(credential: ProviderCredential) -> str:
+    """The same for as long as the refusal lasts."""
     assert credential.refused_since is not None
-    host = urlsplit(settings.PUBLIC_URL).hostname or "localhost"
-    return f"<key-refused-{credential.pk}-{credential.refused_since.timestamp() * 1000:.0f}-{admin.pk}@{host}>"
+    return f"{credential.pk}-{credential.refused_since.timestamp() * 1000:.0f}"

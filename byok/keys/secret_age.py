@@ -5,17 +5,15 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 from smtplib import SMTPException
-from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.db.models import Q
-from django.template.loader import render_to_string
 from django.utils import timezone
 
 from byok.encryption import current_key_id
 from byok.models import ROTATE_AFTER, SealingSecret
+from leadagent.outgoing_mail import notice_mail
 from leadagent.tenants.models import User
 
 logger = logging.getLogger(__name__)
@@ -70,17 +68,16 @@ def _mail(row: SealingSecret, days: int) -> bool:
     if not operators:
         logger.warning("nobody could be reminded of the encryption secret: there is no active superuser")
         return False
-    host = urlsplit(settings.PUBLIC_URL).hostname or "localhost"
     context = {"row": row, "days": days, "installation": settings.PUBLIC_URL, "product": settings.PRODUCT_NAME}
     # Named by the reminder before it: the same for every try at this one.
     number = int(row.reminded_at.timestamp()) if row.reminded_at else 0
-    mail = EmailMultiAlternatives(
+    mail = notice_mail(
+        "byok/email/secret_age",
+        context,
         subject=f"{settings.PRODUCT_NAME}: the encryption secret is {days} days old",
-        body=render_to_string("byok/email/secret_age.txt", context),
         to=operators,
-        headers={"Message-ID": f"<secret-age-{row.key_id}-{number}@{host}>"},
+        matter=f"secret-age-{row.key_id}-{number}",
     )
-    mail.attach_alternative(render_to_string("byok/email/secret_age.html", context), "text/html")
     try:
         mail.send()
     except (OSError, SMTPException) as error:

@@ -27,7 +27,8 @@ from byok.providers import REGISTRY
 from leadagent.tenants import audit
 from leadagent.tenants.models import Organization, User
 
-_SHOWN = ("prefix", "last4", "fingerprint", "status", "status_message", "checked_at", "saved_at", "created_by_id")
+# What goes with a key from row to row.
+_ABOUT_A_KEY = ("prefix", "last4", "status", "status_message", "checked_at", "saved_at", "created_by_id")
 
 
 class NothingToUndo(Exception):
@@ -54,11 +55,9 @@ def store_key(
         before = {"last4": stored.last4, "status": stored.status} if stored else None
         if stored is not None and not has_fingerprint(api_key, stored.fingerprint):
             _supersede(stored)
-        credential.sealed_key = encrypt_api_key(api_key, binding=credential.binding)
-        credential.key_id = key_id_of(credential.sealed_key)
+        _seal_into(credential, api_key)
         credential.prefix = prefix
         credential.last4 = api_key[-4:]
-        credential.fingerprint = fingerprint(api_key)
         credential.saved_at = timezone.now()
         credential.created_by = actor
         credential.last_used_at = credential.rejection_told_at = credential.refused_since = None
@@ -109,12 +108,9 @@ def undo_replacement(
             raise NothingToUndo
         before = {"last4": credential.last4, "status": credential.status}
         api_key = decrypt_api_key(superseded.sealed_key, binding=superseded_binding(credential.binding))
-        credential.sealed_key = encrypt_api_key(api_key, binding=credential.binding)
-        credential.key_id = key_id_of(credential.sealed_key)
-        for name in _SHOWN:
+        _seal_into(credential, api_key)
+        for name in _ABOUT_A_KEY:
             setattr(credential, name, getattr(superseded, name))
-        # As the envelope: by the current secret.
-        credential.fingerprint = fingerprint(api_key)
         # A key of its own again: what was noted about the other one must not be taken for its state.
         credential.saved_at = timezone.now()
         credential.report = credential.expires_at = credential.last_used_at = None
@@ -175,13 +171,17 @@ def _supersede(credential: ProviderCredential) -> None:
     except KeyUnreadable:
         return
     kept = SupersededKey(credential=credential, superseded_at=now, undo_until=now + UNDO_LIFETIME)
-    kept.sealed_key = encrypt_api_key(api_key, binding=superseded_binding(credential.binding))
-    kept.key_id = key_id_of(kept.sealed_key)
-    for name in _SHOWN:
+    _seal_into(kept, api_key)
+    for name in _ABOUT_A_KEY:
         setattr(kept, name, getattr(credential, name))
-    # As the envelope: by the current secret.
-    kept.fingerprint = fingerprint(api_key)
     kept.save()
+
+
+def _seal_into(row: ProviderCredential | SupersededKey, api_key: str) -> None:
+    """Seal the key for `row` by the current secret, which its name and its fingerprint follow."""
+    row.sealed_key = encrypt_api_key(api_key, binding=row.binding)
+    row.key_id = key_id_of(row.sealed_key)
+    row.fingerprint = fingerprint(api_key)
 
 
 def _take_report(credential: ProviderCredential, report: ConnectionReport | None) -> None:

@@ -16,7 +16,7 @@ from byok.calls.platform_fallback import Allowed, Ask, decide, own_provider
 from byok.catalog.recommendations import OPERATION_LABELS
 from byok.config.ai_config import OPERATIONS, byok_allowed, get_ai_config
 from byok.errors import AIError
-from byok.keys.credentials import REFUSED
+from byok.keys.credentials import FAILING
 from byok.keys.notices import IN_USE
 from byok.models import CredentialStatus, ProviderCredential
 from byok.providers import REGISTRY
@@ -57,10 +57,9 @@ def trouble_for(membership: Membership) -> KeyTrouble | None:
     organization = membership.organization
     if not byok_allowed(organization):
         return None
-    troubled = (*REFUSED, CredentialStatus.NO_CREDIT)
     # A provider that was taken out of the registry gets another sentence, from the resolver.
     rows = ProviderCredential.objects.filter(
-        IN_USE, organization=organization, status__in=troubled, provider__in=REGISTRY
+        IN_USE, organization=organization, status__in=FAILING, provider__in=REGISTRY
     )
     credential = rows.order_by("provider").first()
     if credential is None:

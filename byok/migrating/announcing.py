@@ -13,19 +13,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from smtplib import SMTPException
-from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
 from byok.config.ai_config import byok_allowed
 from byok.models import PLATFORM_DEFAULT, AIConfig, Announcement
+from leadagent.outgoing_mail import notice_mail
 from leadagent.tenants import audit
-from leadagent.tenants.models import Organization, Role, User
+from leadagent.tenants.admins import active_admins
+from leadagent.tenants.models import Organization, User
 
 logger = logging.getLogger(__name__)
 
@@ -103,11 +102,8 @@ def _why_not(organization: Organization) -> str:
 
 
 def _left(organization: Organization, told: list[int]) -> list[User]:
-    """The admins who have not been told, always in the same order."""
-    admins = User.objects.filter(
-        memberships__organization=organization, memberships__role=Role.ADMIN, is_active=True
-    ).exclude(pk__in=told)
-    return list(admins.order_by("pk"))
+    """The admins who have not been told."""
+    return list(active_admins(organization).exclude(pk__in=told))
 
 
 def _note(row: Announcement, *, is_over: bool) -> None:
@@ -129,18 +125,16 @@ def _mail(organization: Organization, user: User, documentation_url: str) -> boo
         "documentation_url": documentation_url,
         "free_requests": settings.FREE_TIER_REQUESTS,
     }
-    host = urlsplit(settings.PUBLIC_URL).hostname or "leadagent"
-    message = EmailMultiAlternatives(
+    mail = notice_mail(
+        "byok/email/announce_byok",
+        context,
         subject=SUBJECT,
-        body=render_to_string("byok/email/announce_byok.txt", context),
         to=[user.email],
+        matter=f"announce-{NAME}-{organization.pk}-{user.pk}",
         reply_to=[settings.DEFAULT_FROM_EMAIL],
-        # The same for every try: who got it twice sees it once.
-        headers={"Message-ID": f"<announce-{NAME}-{organization.pk}-{user.pk}@{host}>"},
     )
-    message.attach_alternative(render_to_string("byok/email/announce_byok.html", context), "text/html")
     try:
-        message.send()
+        mail.send()
     except (OSError, SMTPException) as error:
         logger.warning("the announcement to user %s was not sent: %s", user.pk, type(error).__name__)
         return False

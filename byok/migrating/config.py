@@ -15,7 +15,7 @@ from byok.migrating.tenant_file import AIConfigRecord
 from byok.models import PLATFORM_DEFAULT, AIConfig, ProviderCredential
 from byok.providers import REGISTRY
 from leadagent.tenants.models import Organization
-from usage.alerting.alerts import CostAlertChoice, cost_alert_of
+from usage.alerting.cost_alert import CostAlertChoice, cost_alert_of
 
 # What the old system stored for everybody who had chosen nothing.
 _OLD_DEFAULTS = {"gpt-4", "text-embedding-3-small", ""}

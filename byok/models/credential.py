@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from django.conf import settings
@@ -107,12 +108,7 @@ class SupersededKey(SealedKey):
 
 def superseded_binding(binding: KeyBinding) -> KeyBinding:
     """What the previous key of the same row is bound to."""
-    return KeyBinding(
-        organization_id=binding.organization_id,
-        provider=binding.provider,
-        credential_id=binding.credential_id,
-        purpose="superseded_key",
-    )
+    return replace(binding, purpose="superseded_key")
 
 
 class KeyUseDay(models.Model):

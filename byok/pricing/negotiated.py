@@ -189,7 +189,7 @@ def _checked_period(starts_on: date, last_day: date | None, now: datetime) -> tu
     today = now.astimezone(UTC).date()
     if starts_on < today.replace(day=1):
         raise InvalidConfig(
-            "starts_on", f"Choose a day from {_in_words(today.replace(day=1))} on: earlier months are closed."
+            "starts_on", f"Choose a day from {today.replace(day=1):%-d %B %Y} on: earlier months are closed."
         )
     if last_day is not None and last_day < max(starts_on, today):
         raise InvalidConfig("last_day", "The last day lies before the price counts.")
@@ -197,10 +197,6 @@ def _checked_period(starts_on: date, last_day: date | None, now: datetime) -> tu
         raise InvalidConfig("last_day", "Leave it empty where no end is agreed.")
     begins = now if starts_on == today else datetime.combine(starts_on, time.min, UTC)
     return begins, datetime.combine(last_day + timedelta(days=1), time.min, UTC) if last_day else None
-
-
-def _in_words(day: date) -> str:
-    return f"{day.day} {day:%B %Y}"
 
 
 def _name(price: DatedPrice) -> str:

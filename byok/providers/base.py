@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 PLACEHOLDER_KEY = "held-by-leadagent"
 
 
-class WrongKey(ValueError):
-    """A text that cannot be a key of this provider; the message is a sentence for the form."""
-
-
 # More tokens than any model reads or writes in one call: an answer that states more is not believed.
 MOST_TOKENS = 1_000_000_000
+
+
+class WrongKey(ValueError):
+    """A text that cannot be a key of this provider; the message is a sentence for the form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,7 @@ class Provider(ABC):
         True once the figures are final: what follows is only the stream's closing.
         """
 
-    def reported_cost(self, answer: Mapping[str, Any]) -> Any:
+    def reported_cost(self, answer: Mapping[str, Any]) -> Decimal | None:
         """The cost in US dollars that the answer itself states, or None."""
         return None
 
@@ -234,7 +234,7 @@ class Provider(ABC):
         return None
 
     def classify(self, status: int, error: Mapping[str, Any]) -> str:
-        """The error code (see `byok.errors.KINDS`) for a refusal."""
+        """The error code (see `byok.error_kinds.KINDS`) for a refusal."""
         return classify_status(status)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +43,9 @@ def model_ids(body: object) -> frozenset[str] | None:
     return frozenset(name for name in names if isinstance(name, str) and name)
 
 
-def dollars(value: Any) -> Decimal | None:
-    """A finite sum, or None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+def dollars(value: object) -> Decimal | None:
+    """A finite sum of US dollars, or None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
     try:
         amount = Decimal(str(value))
@@ -55,7 +54,7 @@ def dollars(value: Any) -> Decimal | None:
     return amount if amount.is_finite() and abs(amount) < Decimal(10) ** 12 else None
 
 
-def moment(value: Any) -> datetime | None:
+def moment(value: object) -> datetime | None:
     """A point in time in ISO 8601, UTC unless it says otherwise; None for anything else."""
     if not isinstance(value, str):
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode, urlsplit
 
@@ -194,26 +194,21 @@ def _ascii_url(url: str) -> str:
 
 
 def _whole_cost(cost: object, upstream: object, *, is_byok: bool) -> Decimal | None:
-    whole = _dollars(cost)
+    whole = _cost(cost)
     if whole is None or not is_byok:
         return whole
     # Billed upstream, but we are not told how much: the sum is unknown.
-    upstream_cost = _dollars(upstream)
+    upstream_cost = _cost(upstream)
     return None if upstream_cost is None else whole + upstream_cost
+
+
+def _cost(value: object) -> Decimal | None:
+    amount = dollars(value)
+    return amount if amount is not None and amount >= 0 else None
 
 
 def _count(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS else 0
-
-
-def _dollars(value: object) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        return None
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() and amount >= 0 else None
 
 
 PROVIDER = OpenRouter()

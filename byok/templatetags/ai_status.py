@@ -4,8 +4,9 @@ from typing import Any
 
 from django import template
 
-from byok.config.current_setup import provider_label
-from usage.analytics import current_month, get_total_cost_by_period
+from byok.provider_names import provider_label
+from usage.analytics import get_total_cost_by_period
+from usage.utc_days import current_month
 
 register = template.Library()
 

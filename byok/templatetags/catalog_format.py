@@ -4,17 +4,12 @@ from decimal import Decimal
 
 from django import template
 
-from usage.templatetags.usage_format import UNKNOWN
+from usage.templatetags.usage_format import rate
 
 register = template.Library()
 
 
 @register.filter
 def price(amount: Decimal | None) -> str:
-    """US dollars to the last digit: `$3.00`, `$0.075`, `$1.125`; 0 as `free`, None as `unknown`."""
-    if amount is None:
-        return UNKNOWN
-    if amount == 0:
-        return "free"
-    whole, _, decimals = f"{amount:,f}".partition(".")
-    return f"${whole}.{decimals.rstrip('0'):0<2}"
+    """A price per million tokens as `rate` has it, such as `$0.075`; 0 as `free`."""
+    return "free" if amount == 0 else rate(amount)

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from byok.catalog.cards import cards_of, find_models
+from byok.catalog.cards import cards_of, models_named
 from byok.catalog.comparing import MOST, side_by_side
 from byok.catalog.history import events_of, list_prices_of
 from byok.catalog.recommendations import reasons_for
@@ -19,7 +19,8 @@ from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.logs import is_key_shaped
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
-from usage.analytics import get_usage_of_model, last_days
+from usage.analytics import get_usage_of_model
+from usage.utc_days import last_days
 
 USED_DAYS = 30
 
@@ -30,7 +31,7 @@ USED_DAYS = 30
 def catalog_model(request: HtmxHttpRequest, provider: str, model_id: str) -> HttpResponse:
     """All that is known of a model, what this organisation used of it, and what its months would have cost on it."""
     organization = request.organization
-    found = find_models(organization, [f"{provider}:{model_id}"])
+    found = models_named(organization, [f"{provider}:{model_id}"])
     if not found:
         raise Http404("There is no such model in the catalog.")
     [model] = found
@@ -39,7 +40,7 @@ def catalog_model(request: HtmxHttpRequest, provider: str, model_id: str) -> Htt
         choosing_of(organization, get_ai_config(organization)),
         may_select=request.membership.may(Role.ADMIN),
     )
-    successor = find_models(organization, [f"{provider}:{model.successor}"]) if model.successor else []
+    successor = models_named(organization, [f"{provider}:{model.successor}"]) if model.successor else []
     context = {
         "card": card,
         "model": model,
@@ -66,7 +67,7 @@ def catalog_compare(request: HtmxHttpRequest) -> HttpResponse:
     organization = request.organization
     # A model that is ticked on two pages is one model.
     asked = list(dict.fromkeys("a key" if is_key_shaped(each) else each for each in request.GET.getlist("m")))
-    found = find_models(organization, asked[:MOST])
+    found = models_named(organization, asked[:MOST])
     cards = cards_of(
         found,
         choosing_of(organization, get_ai_config(organization)),

@@ -12,12 +12,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
-from byok.catalog.cards import find_models, reference_of
+from byok.catalog.cards import models_named, reference_of
 from byok.catalog.selecting import PER_OPERATION, Purpose, changes_by, choosing_of, notes_on, values_with
 from byok.checking.proving import prove_and_save
 from byok.config.ai_config import ConfigConflict, EffectiveConfig, InvalidConfig, get_ai_config
-from byok.config.current_setup import provider_label
 from byok.models import CatalogModel
+from byok.provider_names import provider_label
 from byok.providers import REGISTRY
 from byok.views.catalog_place import place_before
 from byok.views.page import SIGN_IN_AGAIN, settings_url, tell_saved
@@ -59,7 +59,7 @@ def catalog_select(request: HtmxHttpRequest) -> HttpResponseBase:
     back = place_before(request, asked.get("back", ""))
     if not posted and "m" not in asked:
         return redirect("byok:catalog", request.organization.slug)
-    found = find_models(request.organization, [asked.get("m", "")])
+    found = models_named(request.organization, [asked.get("m", "")])
     purpose = _purpose(asked.get("for", ""))
     if not found or (posted and purpose is None):
         raise Http404("There is no such model in the catalog, or nothing of that name to use it for.")

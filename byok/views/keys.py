@@ -13,12 +13,13 @@ from byok.checking import rechecking
 from byok.checking.limit import KeyTestsExhausted, count_key_test
 from byok.checking.proving import check_chosen, note_test
 from byok.config.ai_config import InvalidConfig, check_api_key, get_ai_config
-from byok.config.current_setup import current_setup_of, is_key_named, name_key, provider_label
+from byok.config.current_setup import current_setup_of, is_key_named, name_key
 from byok.config.forms import AIConfigForm
 from byok.encryption import KeyUnreadable, decrypt_api_key
 from byok.keys.stored import NothingToUndo, consequences_of_removal, remove_api_key, undo_replacement
 from byok.models import ProviderCredential
-from byok.providers import REGISTRY
+from byok.provider_names import provider_label
+from byok.providers import REGISTRY, Provider
 from byok.views.guards import where_own_keys_are_enabled
 from byok.views.page import (
     SIGN_IN_AGAIN,
@@ -62,40 +63,16 @@ def _test(request: HtmxHttpRequest, form: AIConfigForm) -> TestOutcome:
         return TestOutcome(refusal=SIGN_IN_AGAIN, status=422)
     if form.entry is None:
         return TestOutcome(refusal="The platform's AI needs no key of yours.", status=422)
-    provider = form.entry.id
     typed = str(request.POST.get("api_key", "")).strip()
-    stored = form.config.credentials.get(provider)
-    if not typed and stored is None:
-        return TestOutcome(refusal=f"Enter your {form.entry.label} key first.", status=422)
-    try:
-        if typed:
-            check_api_key(provider, typed)
-        count_key_test(request.organization, who=f"user:{request.user.pk}")
-        api_key = typed or _opened(stored)
-    except InvalidConfig as invalid:
-        # With scripts the key field offers it already.
-        other = "" if request.htmx else provider_of_key(typed)
-        return TestOutcome(refusal=str(invalid), other_provider=other if other != provider else "", status=422)
-    except KeyTestsExhausted as exhausted:
-        return TestOutcome(refusal=str(exhausted), status=429, retry_after=exhausted.retry_after)
-    except KeyUnreadable:
-        return TestOutcome(refusal="The stored key can no longer be opened. Enter it again.", status=422)
-    # Only what is filled in correctly is asked about; what is not is told when it is saved.
+    stored = form.config.credentials.get(form.entry.id)
+    api_key = _key_to_test(request, form.entry, typed, stored)
+    if isinstance(api_key, TestOutcome):
+        return api_key
     form.is_valid()
-    values = {
-        "provider": provider,
-        "chat_model": form.cleaned_data.get("chat_model", ""),
-        "operation_models": {
-            name.removeprefix("model_"): form.cleaned_data.get(name, "")
-            for name in form.fields
-            if name.startswith("model_")
-        },
-        "further_models": form.named_further_models(),
-        "embedding_provider": form.cleaned_data.get("embedding_provider"),
-        "embedding_model": form.cleaned_data.get("embedding_model", ""),
-    }
     try:
-        report = check_chosen(request.organization, values, api_key=api_key, probe="probe" in request.POST)
+        report = check_chosen(
+            request.organization, form.values_to_test(), api_key=api_key, probe="probe" in request.POST
+        )
     except InvalidConfig as invalid:
         return TestOutcome(refusal=str(invalid), status=422)
     note_test(request.organization, report, last4=api_key[-4:], actor=request.user, request=request)
@@ -104,10 +81,27 @@ def _test(request: HtmxHttpRequest, form: AIConfigForm) -> TestOutcome:
     return TestOutcome(report=report, key_in_force=in_force, may_save_untested=unasked, is_stored_key=not typed)
 
 
-def _opened(credential: ProviderCredential | None) -> str:
-    """The stored key, for a test that was asked for; `note_test` leaves the trace."""
-    assert credential is not None
-    return decrypt_api_key(credential.sealed_key, binding=credential.binding)
+def _key_to_test(
+    request: HtmxHttpRequest, entry: Provider, typed: str, stored: ProviderCredential | None
+) -> str | TestOutcome:
+    """The key that was typed, or else the stored one, opened (`note_test` leaves the trace); or why there is none."""
+    if not typed and stored is None:
+        return TestOutcome(refusal=f"Enter your {entry.label} key first.", status=422)
+    try:
+        if typed:
+            check_api_key(entry.id, typed)
+        count_key_test(request.organization, who=f"user:{request.user.pk}")
+        if typed or stored is None:
+            return typed
+        return decrypt_api_key(stored.sealed_key, binding=stored.binding)
+    except InvalidConfig as invalid:
+        # With scripts the key field offers it already.
+        other = "" if request.htmx else provider_of_key(typed)
+        return TestOutcome(refusal=str(invalid), other_provider=other if other != entry.id else "", status=422)
+    except KeyTestsExhausted as exhausted:
+        return TestOutcome(refusal=str(exhausted), status=429, retry_after=exhausted.retry_after)
+    except KeyUnreadable:
+        return TestOutcome(refusal="The stored key can no longer be opened. Enter it again.", status=422)
 
 
 @organization_view(Role.ADMIN)
@@ -148,10 +142,8 @@ def _current_setup(request: HtmxHttpRequest) -> HttpResponse:
 def remove_key(request: HtmxHttpRequest, provider: str) -> HttpResponse:
     """Ask, then remove a stored key for good."""
     credential = _stored(request, provider)
-    if not signed_in_recently(request):
-        return redirect(confirm_identity_url(request.path))
-    if request.method == "POST" and not is_key_named(credential, request.POST):
-        return _another_key_by_now(request, provider)
+    if answer := _before_the_act(request, credential):
+        return answer
     if request.method == "POST":
         remove_api_key(request.organization, provider, actor=request.user, request=request)
         messages.success(request, f"The {provider_label(provider)} key is removed.")
@@ -172,10 +164,8 @@ def remove_key(request: HtmxHttpRequest, provider: str) -> HttpResponse:
 def bring_key_back(request: HtmxHttpRequest, provider: str) -> HttpResponse:
     """Ask, then put the replaced key back in the place of the one that replaced it."""
     credential = _stored(request, provider)
-    if not signed_in_recently(request):
-        return redirect(confirm_identity_url(request.path))
-    if request.method == "POST" and not is_key_named(credential, request.POST):
-        return _another_key_by_now(request, provider)
+    if answer := _before_the_act(request, credential):
+        return answer
     if request.method == "POST":
         try:
             back = undo_replacement(request.organization, provider, actor=request.user, request=request)
@@ -191,6 +181,15 @@ def bring_key_back(request: HtmxHttpRequest, provider: str) -> HttpResponse:
     if stored is None or stored.replaced is None:
         raise Http404("Nothing to bring back.")
     return render_page(request, "byok/bring_key_back.html", {"key": stored, "settings_url": settings_url(request)})
+
+
+def _before_the_act(request: HtmxHttpRequest, credential: ProviderCredential) -> HttpResponse | None:
+    """The answer to somebody who has to confirm who they are, or who confirmed something about another key."""
+    if not signed_in_recently(request):
+        return redirect(confirm_identity_url(request.path))
+    if request.method == "POST" and not is_key_named(credential, request.POST):
+        return _another_key_by_now(request, credential.provider)
+    return None
 
 
 def _another_key_by_now(request: HtmxHttpRequest, provider: str) -> HttpResponse:

@@ -16,17 +16,19 @@ from byok.checking.proving import Saved
 from byok.checking.reports import ConnectionReport
 from byok.config.ai_config import EffectiveConfig, byok_allowed, get_ai_config
 from byok.config.conflict import Conflict
-from byok.config.current_setup import current_setup_of, provider_label
+from byok.config.current_setup import current_setup_of
 from byok.config.forms import AIConfigForm
 from byok.embedding_providers import embedding_providers
 from byok.models import PLATFORM_DEFAULT
+from byok.provider_names import provider_label
 from byok.providers import REGISTRY
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.tenants.models import Organization
 from leadagent.tenants.recent_sign_in import confirm_identity_url, signed_in_recently
-from usage.alerting.alerts import cost_alert_of
-from usage.analytics import current_month, get_total_cost_by_period
+from usage.alerting.cost_alert import cost_alert_of
+from usage.analytics import get_total_cost_by_period
 from usage.spending.quota import FreeTier, free_tier_of
+from usage.utc_days import current_month
 
 TEMPLATE = "byok/settings.html"
 SIGN_IN_AGAIN = "It is some time since you signed in. Confirm who you are, then try again."
@@ -62,7 +64,6 @@ def form_of(request: HtmxHttpRequest, config: EffectiveConfig, data: Any = None,
         data,
         config=config,
         cost_alert=cost_alert_of(request.organization),
-        default_email=request.user.email,
         **more,
     )
 

@@ -16,6 +16,7 @@ from byok.models import DatedPrice
 from byok.pricing import get_pricing
 from byok.pricing.forms import NegotiatedPriceForm
 from byok.pricing.negotiated import Negotiated, add_negotiated_price, end_negotiated_price, negotiated_prices
+from byok.provider_names import provider_label
 from byok.providers import REGISTRY
 from leadagent.http import HtmxHttpRequest
 from leadagent.tenants.access import organization_view
@@ -68,7 +69,8 @@ def price_add(request: HtmxHttpRequest) -> HttpResponse:
     if get_pricing(price.route, price.model_id) is None:
         messages.warning(
             request,
-            f"No list we know names {price.model_id}. Check that it is spelt as {_label(price.route)} spells it.",
+            f"No list we know names {price.model_id}. "
+            f"Check that it is spelt as {provider_label(price.route)} spells it.",
         )
     return redirect("byok:prices", request.organization.slug)
 
@@ -112,7 +114,7 @@ def _row(one: Negotiated) -> dict[str, Any]:
         "price": price,
         "state": one.state,
         "kind": _KINDS[one.state],
-        "provider": _label(price.route),
+        "provider": provider_label(price.route),
         "dialog": f"end-{price.pk}",
         "has_begun": one.state != "to come",
         "last_day": _last_day(price),
@@ -127,7 +129,3 @@ def _last_day(price: DatedPrice) -> date | None:
     """The last whole day on which it counts; None where it has no end, or was ended within a day."""
     ends = price.effective_until.astimezone(UTC) if price.effective_until else None
     return (ends - timedelta(days=1)).date() if ends and ends.time() == time.min else None
-
-
-def _label(provider: str) -> str:
-    return REGISTRY[provider].label if provider in REGISTRY else provider

@@ -34,7 +34,7 @@ from leadagent.logs import is_key_shaped
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 from leadagent.tenants.recent_sign_in import signed_in_recently
-from usage.alerting.alerts import cost_alert_of
+from usage.alerting.cost_alert import cost_alert_of
 
 
 @sensitive_post_parameters("api_key")

@@ -25,6 +25,7 @@ from byok.config.ai_config import KEEP, ConfigConflict, EffectiveConfig, Invalid
 from byok.config.onboarding_forms import OTHER, ChoiceForm, KeyForm, ModelsForm
 from byok.config.provider_setup import setup_for
 from byok.models import PLATFORM_DEFAULT, ProviderCredential
+from byok.provider_names import provider_label
 from byok.providers import REGISTRY, Provider
 from byok.views.page import SIGN_IN_AGAIN, key_prefixes, provider_of_key
 from leadagent.http import HtmxHttpRequest, render_page
@@ -211,7 +212,7 @@ def onboarding_done(request: HtmxHttpRequest) -> HttpResponse:
         "config": config,
         "entry": entry,
         "credential": config.credential,
-        "embedding_label": _label(config.embedding_provider),
+        "embedding_label": provider_label(config.embedding_provider) if config.embedding_provider else "",
         "allowed": byok_allowed(request.organization),
         "free_tier": free_tier_of(request.organization.pk),
         "steps": wizard_steps("done", without=() if entry else ("key", "models")),
@@ -248,12 +249,6 @@ def _field_of(form: ModelsForm, field: str) -> str | None:
 
 def _stored_report(credential: ProviderCredential) -> ConnectionReport | None:
     return ConnectionReport.from_json(credential.report) if credential.report else None
-
-
-def _label(provider: str) -> str:
-    if provider == PLATFORM_DEFAULT:
-        return "Platform AI"
-    return REGISTRY[provider].label if provider in REGISTRY else ""
 
 
 def _go_on(request: HtmxHttpRequest, name: str) -> HttpResponseBase:

@@ -14,7 +14,8 @@ from tests.bench.place import Bench
 from tests.bench.report import Row, at_most, milliseconds
 from usage.models import FreeTierMonth
 from usage.recording import durable
-from usage.spending.quota import current_month, reserve_free_request
+from usage.spending.quota import reserve_free_request
+from usage.utc_days import first_of_month
 
 CONCURRENT = 200
 
@@ -65,7 +66,7 @@ def reserve_at_once(turn: int) -> dict[str, float]:
 def update_at_once() -> float:
     """The same number of plain updates of one row, over the same connections."""
     organization = Organization.objects.order_by("-pk")[0]
-    row, _ = FreeTierMonth.objects.get_or_create(organization=organization, month=current_month())
+    row, _ = FreeTierMonth.objects.get_or_create(organization=organization, month=first_of_month())
 
     def update() -> None:
         with durable.connection() as connection:

@@ -20,9 +20,10 @@ from byok.encryption import current_key_id, encrypt_api_key, fingerprint
 from byok.models import AIConfig, ProviderCredential
 from leadagent.tenants.models import Membership, Organization, Role, User
 from usage.ledger.ingest import rollup_select
-from usage.ledger.partitions import ensure_partitions, month_after
+from usage.ledger.partitions import ensure_partitions
 from usage.models import UsageDaily
 from usage.recording.events import CallFinished, CallStarted, event_id_at
+from usage.utc_days import month_after
 
 DAYS = 90
 # Of all events so many belong to the busiest organisation: one in five.

@@ -45,7 +45,7 @@ from tests.byok.keys import KEYS, PLATFORM_KEY
 from tests.factories import MembershipFactory, UserFactory
 from tests.leads.factories import DocumentFactory, draft_under_review
 from tests.usage.factories import finished, store
-from usage.alerting.alerts import CostAlertChoice, save_cost_alert
+from usage.alerting.cost_alert import CostAlertChoice, save_cost_alert
 from usage.models import AlertSent, DroppedMonth, FreeTierMonth, InboxKind, UsageInbox
 
 OLD_KEY = "sk-or-v1-0ld0ld0ld0ld0ld0ld0ld0ld0labcd"

@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from leadagent.tenants.models import ApiToken, AuditEvent, Organization, Role, S
 from tests.byok.asked import Asked
 from tests.byok.keys import KEYS
 from tests.factories import MembershipFactory, OrganizationFactory
+from usage.alerting.cost_alert import CostAlertChoice, save_cost_alert
 
 pytestmark = pytest.mark.django_db
 
@@ -119,6 +121,15 @@ def test_what_is_left_out_stays(caller: Caller, organization: Organization, aske
     assert caller.post(api_key="  ").json()["masked_key"] == before["masked_key"]
 
 
+def test_an_alert_to_every_admin_can_be_read_and_saved_back(caller: Caller, organization: Organization) -> None:
+    save_cost_alert(organization, CostAlertChoice(enabled=True, monthly_threshold=Decimal("25.00")))
+    told = caller.get().json()["cost_alert"]
+    assert told == {"enabled": True, "monthly_threshold": "25.00", "email": ""}
+    answer = caller.post(cost_alert=told)
+    assert answer.status_code == 200, answer.content
+    assert answer.json()["cost_alert"] == told
+
+
 def test_null_removes_the_key_and_nothing_takes_its_place(caller: Caller, organization: Organization) -> None:
     save(organization)
     answer = caller.post(api_key=None)
@@ -165,7 +176,6 @@ def test_a_key_that_is_not_proved_is_not_kept(
         ({"fallback": {"research": "sometimes"}}, "fallback.research"),
         ({"fallback": {"translation": "ask"}}, "fallback"),
         ({"cost_alert": {"enabled": True}}, "cost_alert.monthly_threshold"),
-        ({"cost_alert": {"enabled": True, "monthly_threshold": "5"}}, "cost_alert.email"),
         ({"cost_alert": {"enabled": False, "monthly_threshold": "-1"}}, "cost_alert.monthly_threshold"),
         ({"cost_alert": {"enabled": False, "monthly_threshold": "1.005"}}, "cost_alert.monthly_threshold"),
         ({"cost_alert": {"enabled": False, "email": "no address"}}, "cost_alert.email"),

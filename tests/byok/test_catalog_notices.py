@@ -9,8 +9,9 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
+from byok.catalog.digests import lines_of
 from byok.catalog.effect import TokenSums
-from byok.catalog.notices import lines_of, tell_of_changes
+from byok.catalog.notices import tell_of_changes
 from byok.catalog.popularity import count_popularity
 from byok.config.ai_config import save_ai_config
 from byok.models import CatalogChange, CatalogDigest, CatalogModel, CatalogSync, ChangeKind, DatedPrice

@@ -11,7 +11,7 @@ from leadagent.tenants.models import Membership, Organization
 from tests.byok.asked import Asked
 from tests.byok.keys import KEYS
 from tests.byok.pages import HTMX, client_of, fields, text, url
-from usage.alerting.alerts import CostAlertChoice
+from usage.alerting.cost_alert import CostAlertChoice
 
 pytestmark = pytest.mark.django_db
 

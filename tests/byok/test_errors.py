@@ -9,7 +9,8 @@ import openai
 import pytest
 from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, UnexpectedModelBehavior, UsageLimitExceeded
 
-from byok.errors import KINDS, REFUSAL_PREFIX, AIError, error_from_answer, error_object, translate, translated
+from byok.error_kinds import KINDS
+from byok.errors import REFUSAL_PREFIX, AIError, error_from_answer, error_object, translate, translated
 from tests.byok.keys import KEYS
 
 FAMILY = {

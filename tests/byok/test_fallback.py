@@ -20,7 +20,8 @@ from byok.calls.platform_fallback import (
     platform_instead,
 )
 from byok.config.ai_config import save_ai_config
-from byok.errors import KINDS, AIError, translated
+from byok.error_kinds import KINDS
+from byok.errors import AIError, translated
 from byok.models import AIConfig, ProviderCredential
 from byok.resolver import get_model_for_tenant
 from leadagent.tenants.models import Organization

@@ -14,15 +14,15 @@ from byok.models import ProviderCredential
 from leadagent.tenants.models import Organization, Role
 from tests.byok.keys import KEYS
 from tests.byok.pages import client_of, text, url
+from usage import utc_days
 from usage.models import FreeTierMonth
-from usage.spending import quota
-from usage.spending.quota import current_month
+from usage.utc_days import first_of_month
 
 CTA = "Add your own key for unlimited requests"
 
 
 def used(organization: Organization, count: int) -> None:
-    FreeTierMonth.objects.update_or_create(organization=organization, month=current_month(), defaults={"used": count})
+    FreeTierMonth.objects.update_or_create(organization=organization, month=first_of_month(), defaults={"used": count})
 
 
 def leads_page(organization: Organization, role: Role = Role.ADMIN) -> str:
@@ -36,7 +36,7 @@ def november(monkeypatch: pytest.MonkeyPatch) -> None:
         def now(cls, tz: object = None) -> "Clock":
             return cls(2026, 11, 24, 12, tzinfo=UTC)
 
-    monkeypatch.setattr(quota, "datetime", Clock)
+    monkeypatch.setattr(utc_days, "datetime", Clock)
 
 
 @pytest.mark.parametrize(

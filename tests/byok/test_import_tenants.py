@@ -23,7 +23,7 @@ from tests.byok.keys import KEYS
 from tests.byok.old_system import NAME, OLD_SECRET, import_file, line, seal, tenant
 from tests.byok.own_process import start, wait_until
 from tests.factories import OrganizationFactory
-from usage.alerting.alerts import cost_alert_of
+from usage.alerting.cost_alert import CostAlertChoice, cost_alert_of
 
 pytestmark = pytest.mark.usefixtures("old_secret")
 
@@ -55,6 +55,10 @@ class TestWhatComesOver:
         assert (credential.provider, credential.last4, credential.created_by) == (provider, "wxyz", None)
         alert = cost_alert_of(organization)
         assert (alert.enabled, alert.monthly_threshold, alert.email) == (True, Decimal("123.45"), "boss@example.test")
+
+    def test_an_alert_without_an_address_goes_to_every_admin(self, written: Any) -> None:
+        import_file(written(tenant(1, "openai", costAlerts={"enabled": True, "monthlyThreshold": 100})))
+        assert cost_alert_of(Organization.objects.get()) == CostAlertChoice(enabled=True, monthly_threshold=Decimal(1))
 
     @pytest.mark.parametrize(
         ("provider", "given", "chat", "embedding"),
@@ -287,7 +291,6 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"aiConfig": {"provider": "platform_default", "costAlerts": {"enabled": True, "monthlyThreshold": 1.5, "email": "a@b.test"}}}, "aiConfig.costAlerts.monthlyThreshold: "),
     ({"aiConfig": {"provider": "platform_default", "costAlerts": {"enabled": True, "monthlyThreshold": 1e30, "email": "a@b.test"}}}, "aiConfig.costAlerts.monthlyThreshold: "),
     ({"aiConfig": {"provider": "platform_default", "costAlerts": {"enabled": True, "monthlyThreshold": 0, "email": "a@b.test"}}}, "aiConfig.costAlerts.monthlyThreshold: "),
-    ({"aiConfig": {"provider": "platform_default", "costAlerts": {"enabled": True, "monthlyThreshold": 100}}}, "aiConfig.costAlerts.email: "),
     ({"aiConfig": {"provider": "platform_default", "costAlerts": {"enabled": False, "email": "nobody"}}}, "aiConfig.costAlerts.email: "),
 ]  # fmt: skip
 

@@ -11,7 +11,8 @@ from byok.calls.model_fallback import REASONS, FailedOnOwnModel, OwnModel, is_of
 from byok.calls.platform_fallback import FailedOnPlatform, Fallback, OnPlatform, own_key_first
 from byok.checking.proving import prove_and_save
 from byok.config.ai_config import InvalidConfig, get_ai_config, save_ai_config
-from byok.errors import KINDS, AIError, translated
+from byok.error_kinds import KINDS
+from byok.errors import AIError, translated
 from byok.models import AIConfig
 from byok.resolver import get_model_for_tenant
 from leadagent.tenants.models import AuditEvent, Organization

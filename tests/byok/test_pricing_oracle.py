@@ -114,6 +114,7 @@ def test_any_call(model: Model, length: int, data: st.DataObject) -> None:
 def test_openrouters_own_figure(cost: Decimal, upstream: Decimal, is_byok: bool) -> None:
     usage = {"cost": str(cost), "is_byok": is_byok, "cost_details": {"upstream_inference_cost": str(upstream)}}
     ours = REGISTRY["openrouter"].reported_cost({"usage": usage})
+    assert ours is not None
     assert Fraction(ours) == reported_by_openrouter(usage)
 
 

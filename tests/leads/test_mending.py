@@ -24,7 +24,7 @@ from tests.leads.conftest import Nudges
 from tests.leads.factories import OUTCOMES, LeadFactory, claimed, run_for
 from usage.models import BudgetMonth, FreeTierMonth
 from usage.spending.budgets import BudgetChoice, room_for, save_budgets
-from usage.spending.quota import current_month
+from usage.utc_days import first_of_month
 
 pytestmark = pytest.mark.django_db
 
@@ -150,7 +150,7 @@ def test_a_key_that_flaps_does_not_drive_a_run_in_circles(organization: Organiza
 
 def taken(organization: Organization, dollars: str, operation: str = "") -> None:
     BudgetMonth.objects.update_or_create(
-        organization=organization, operation=operation, month=current_month(), defaults={"taken": Decimal(dollars)}
+        organization=organization, operation=operation, month=first_of_month(), defaults={"taken": Decimal(dollars)}
     )
 
 
@@ -208,7 +208,7 @@ def test_a_cap_of_the_run_itself_is_no_budget_to_wait_for(organization: Organiza
 def test_free_requests_of_a_new_month_let_a_run_go_on(organization: Organization, settings: Settings) -> None:
     settings.FREE_TIER_REQUESTS = 5
     with time_machine.travel(datetime(2026, 11, 30, 12, tzinfo=UTC), tick=False):
-        FreeTierMonth.objects.create(organization=organization, month=current_month(), used=5)
+        FreeTierMonth.objects.create(organization=organization, month=first_of_month(), used=5)
         run = paused(organization, "quota_exhausted")
         assert resume_mended() == []
     with time_machine.travel(datetime(2026, 12, 1, 0, 0, 1, tzinfo=UTC), tick=False):

@@ -48,7 +48,7 @@ from tests.leads.factories import LeadFactory, run_for
 from tests.project.files import ROOT
 from tests.tenants.audit_rows import chain_now
 from tests.usage.factories import finished, record, started, store
-from usage.alerting.alerts import CostAlertChoice, save_cost_alert
+from usage.alerting.cost_alert import CostAlertChoice, save_cost_alert
 from usage.ledger.partitions import ensure_partitions
 from usage.models import UsageExport, UsageInbox
 from usage.recording import durable

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from byok.errors import KINDS, AIError
+from byok.error_kinds import KINDS
+from byok.errors import AIError
 from tests.project.files import ROOT
 from tests.project.interface import is_shown
 

@@ -15,7 +15,8 @@ from byok.keys.alert_secrets import rewrap_alert_secrets
 from leadagent.egress import Answer, EgressFailed, EgressRefused
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.factories import OrganizationFactory
-from usage.alerting.alerts import CostAlertChoice, deliver_waiting, raise_alert
+from usage.alerting.alerts import deliver_waiting, raise_alert
+from usage.alerting.cost_alert import CostAlertChoice
 from usage.alerting.settings import AlertChoice, renew_webhook_secret, save_alert_settings
 from usage.models import AlertDelivery, AlertSecret
 

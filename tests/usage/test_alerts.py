@@ -14,14 +14,8 @@ from django.db import connections
 from leadagent.tenants.models import Organization, Role
 from tests.factories import MembershipFactory, OrganizationFactory
 from tests.usage.factories import finished, store
-from usage.alerting.alerts import (
-    CostAlertChoice,
-    cost_alert_of,
-    deliver_waiting,
-    raise_alert,
-    save_cost_alert,
-    send_due_alerts,
-)
+from usage.alerting.alerts import deliver_waiting, raise_alert, send_due_alerts
+from usage.alerting.cost_alert import CostAlertChoice, cost_alert_of, save_cost_alert
 from usage.alerting.delivering import MAX_ATTEMPTS, NotDelivered
 from usage.ledger.partitions import ensure_partitions
 from usage.models import AlertDelivery, AlertSent, AlertSettings, BudgetMonth, UsageDaily
@@ -136,7 +130,7 @@ def test_a_refused_mail_is_tried_again(organization: Organization, monkeypatch: 
         raise SMTPException("busy")
 
     with monkeypatch.context() as broken:
-        broken.setattr("usage.alerting.channels.EmailMultiAlternatives.send", refuse)
+        broken.setattr("django.core.mail.EmailMultiAlternatives.send", refuse)
         assert send_due_alerts() == 0
     assert AlertSent.objects.get().sent_at is None
     assert send_due_alerts() == 0, "not before its time"

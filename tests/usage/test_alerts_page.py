@@ -1,5 +1,6 @@
 """The page of alerts and budgets: what it saves, refuses, shows once, and lists."""
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,8 @@ from pytest_django import Settings
 from leadagent.egress import Answer
 from leadagent.tenants.models import AuditEvent, Membership, Organization, Role
 from tests.factories import MembershipFactory, OrganizationFactory
-from usage.alerting.alerts import CostAlertChoice, cost_alert_of, raise_alert, save_cost_alert
+from usage.alerting.alerts import raise_alert
+from usage.alerting.cost_alert import CostAlertChoice, cost_alert_of, save_cost_alert
 from usage.models import AlertSecret, AlertSent
 from usage.spending.budgets import BudgetChoice, budgets_of, save_budgets
 from usage.spending.rate_limit import own_rate_of
@@ -75,12 +77,22 @@ def test_everything_is_saved_and_shown_again(client: Client, organization: Organ
     assert {"alert.saved", "budget.saved", "budget.rate_saved"} <= actions
 
 
+def test_an_alert_that_was_set_in_the_ai_settings_meanwhile_stays(client: Client, organization: Organization) -> None:
+    shown = re.search(r'name="alert_shown" value="([^"]*)"', client.get(where(organization)).content.decode())
+    assert shown is not None
+    set_meanwhile = CostAlertChoice(True, Decimal("50.00"), "money@acme.test")
+    save_cost_alert(organization, set_meanwhile)
+    assert save(client, organization, alert_shown=shown[1], soft_all="10").status_code == 302
+    assert cost_alert_of(organization) == set_meanwhile
+    assert budgets_of(organization) == {"": BudgetChoice(Decimal(10), None)}
+
+
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
         ({"alert_enabled": "on"}, "Enter the sum from which"),
         ({"soft_all": "3", "hard_all": "2"}, "lies above the hard one"),
-        ({"hard_all": "0"}, "greater than or equal to 0.01"),
+        ({"hard_all": "0"}, "Enter a sum above zero"),
         ({"slack_url": "https://example.com/x"}, "https://hooks.slack.com/"),
         ({"slack_url": "http://hooks.slack.com/x"}, "begin with https://"),
         ({"webhook_url": "https://127.0.0.1/x"}, "private network"),

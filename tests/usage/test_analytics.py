@@ -11,7 +11,6 @@ from tests.factories import OrganizationFactory
 from tests.usage.factories import finished, store
 from usage.analytics import (
     UsageTotals,
-    current_month,
     get_ai_usage_stats,
     get_model_distribution,
     get_monthly_usage_stats,
@@ -19,6 +18,7 @@ from usage.analytics import (
     get_usage_by_operation,
 )
 from usage.models import AIUsage
+from usage.utc_days import current_month
 
 pytestmark = pytest.mark.django_db
 

@@ -5,8 +5,9 @@ import pytest
 import time_machine
 from django.db import connection, connections
 
-from usage.ledger.partitions import ensure_partitions, month_after, months_ahead
+from usage.ledger.partitions import ensure_partitions, months_ahead
 from usage.tasks import prepare_partitions
+from usage.utc_days import month_after
 
 
 def existing() -> set[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db import transaction
@@ -18,40 +17,10 @@ from leadagent.tenants.models import Organization
 from usage.alerting.channels import channels_of, deliver
 from usage.alerting.delivering import attempt
 from usage.alerting.rules import Finding, findings
-from usage.analytics import current_month
-from usage.models import AlertChannel, AlertDelivery, AlertSent, CostAlert, DeliveryState
+from usage.models import AlertChannel, AlertDelivery, AlertSent, DeliveryState
+from usage.utc_days import first_of_month
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class CostAlertChoice:
-    """What an organisation chose. `monthly_threshold` is in US dollars; None while no sum is set."""
-
-    enabled: bool = False
-    monthly_threshold: Decimal | None = None
-    email: str = ""
-
-    def as_json(self) -> dict[str, object]:
-        """Plain values for the audit log and the API; the sum as text, so that nothing is rounded."""
-        threshold = self.monthly_threshold
-        return {
-            "enabled": self.enabled,
-            "monthly_threshold": None if threshold is None else str(threshold),
-            "email": self.email,
-        }
-
-
-def cost_alert_of(organization: Organization) -> CostAlertChoice:
-    """The stored choice; off where none is stored."""
-    row = CostAlert.objects.filter(organization=organization).first()
-    return CostAlertChoice(row.enabled, row.monthly_threshold, row.email) if row else CostAlertChoice()
-
-
-def save_cost_alert(organization: Organization, choice: CostAlertChoice) -> None:
-    """Store the choice. The caller has validated it: an enabled alert has a sum and an address."""
-    values = {"enabled": choice.enabled, "monthly_threshold": choice.monthly_threshold, "email": choice.email}
-    CostAlert.objects.update_or_create(organization=organization, defaults=values)
 
 
 def send_due_alerts(organization_ids: Iterable[int] | None = None) -> int:
@@ -79,12 +48,11 @@ def raise_alert(
 
     `without`: channels on which it is told by somebody else. Nothing is sent here: see `deliver_waiting`.
     """
-    month, _ = current_month()
     channels = [channel for channel in channels_of(organization) if channel not in set(without)]
     with transaction.atomic():
         alert, is_new = AlertSent.objects.get_or_create(
             organization=organization,
-            month=month,
+            month=first_of_month(),
             key=key[:120],
             defaults={"kind": kind, "title": title[:200], "text": text, "threshold": threshold, "cost": cost},
         )
@@ -114,9 +82,8 @@ def deliver_now(alert: AlertSent) -> None:
 
 
 def _raise(finding: Finding) -> None:
-    month, _ = current_month()
     told = AlertSent.objects.filter(
-        organization=finding.organization, month=month, key__startswith=f"{finding.series}:"
+        organization=finding.organization, month=first_of_month(), key__startswith=f"{finding.series}:"
     ).values_list("key", flat=True)
     if any(int(key.rpartition(":")[2]) >= finding.level for key in told):
         return

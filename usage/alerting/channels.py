@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from smtplib import SMTPException
-from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
 from django.urls import reverse
 
-from leadagent.tenants.models import Organization, Role, User
+from leadagent.outgoing_mail import notice_mail
+from leadagent.tenants.admins import active_admins
+from leadagent.tenants.models import Organization
 from usage.alerting.delivering import NotDelivered
 from usage.alerting.sealing import SecretUnreadable, sealer
 from usage.alerting.signed_posts import post_json, post_signed
@@ -72,16 +71,9 @@ def _email(delivery: AlertDelivery) -> None:
     addresses = _addresses(alert.organization)
     if not addresses:
         raise NotDelivered("there is nobody to write to")
-    context = context_of(alert)
-    mail = EmailMultiAlternatives(
-        # Names must not break out of a header.
-        subject=" ".join(alert.title.split()),
-        body=render_to_string("usage/email/alert.txt", context),
-        to=addresses,
-        # The same for every try: a mail server that took it twice shows it once.
-        headers={"Message-ID": f"<alert-{alert.pk}@{urlsplit(settings.PUBLIC_URL).hostname or 'localhost'}>"},
+    mail = notice_mail(
+        "usage/email/alert", context_of(alert), subject=alert.title, to=addresses, matter=f"alert-{alert.pk}"
     )
-    mail.attach_alternative(render_to_string("usage/email/alert.html", context), "text/html")
     try:
         mail.send()
     except (OSError, SMTPException) as error:
@@ -92,10 +84,7 @@ def _addresses(organization: Organization) -> list[str]:
     chosen = CostAlert.objects.filter(organization=organization).exclude(email="").values_list("email", flat=True)
     if chosen:
         return list(chosen)
-    admins = User.objects.filter(
-        is_active=True, memberships__organization=organization, memberships__role=Role.ADMIN
-    ).order_by("pk")
-    return list(admins.values_list("email", flat=True))
+    return list(active_admins(organization).values_list("email", flat=True))
 
 
 def _slack(delivery: AlertDelivery) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,9 +10,9 @@ from django import forms
 from django.conf import settings
 
 from leadagent import egress
-from leadagent.tenants.misplaced_keys import RefusesMisplacedKeys
 from leadagent.tenants.models import Organization
-from usage.alerting.alerts import CostAlertChoice, cost_alert_of
+from usage.alerting.cost_alert import cost_alert_of
+from usage.alerting.cost_alert_form import CostAlertForm, dollar_field, initial_cost_alert
 from usage.alerting.settings import AlertChoice, alert_settings_of, secrets_of
 from usage.models import AlertChannel
 from usage.spending.budgets import BudgetChoice, budgets_of
@@ -28,29 +27,11 @@ OPERATIONS = {
     "embedding": "Embedding",
 }
 _SLACK_HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
-_MOST = Decimal("9999999999.99")
 
 
-def _dollars(label: str, **more: Any) -> forms.DecimalField:
-    return forms.DecimalField(
-        label=label,
-        required=False,
-        min_value=Decimal("0.01"),
-        max_value=_MOST,
-        max_digits=12,
-        decimal_places=2,
-        widget=forms.NumberInput(attrs={"inputmode": "decimal", "step": "0.01", "min": "0.01"}),
-        **more,
-    )
-
-
-class AlertsForm(RefusesMisplacedKeys):
+class AlertsForm(CostAlertForm):
     """What is told, where to, and what may be spent."""
 
-    alert_enabled = forms.BooleanField(label="Tell us what a month costs", required=False)
-    alert_threshold = _dollars(
-        "Monthly sum in US dollars", help_text="Told at 50, 80 and 100 % of it, once each. Calls go on."
-    )
     alert_forecast = forms.BooleanField(
         label="Tell us when the month is on course to pass the sum",
         required=False,
@@ -60,13 +41,6 @@ class AlertsForm(RefusesMisplacedKeys):
         label="Tell us when many calls fail",
         required=False,
         help_text="At least 20 failures, and half of all calls, within an hour. Once a day at most.",
-    )
-    alert_email = forms.EmailField(
-        label="Email address",
-        required=False,
-        max_length=254,
-        help_text="Left empty, alerts go to every admin.",
-        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )
     slack_url = forms.CharField(
         label="Slack webhook address",
@@ -90,8 +64,8 @@ class AlertsForm(RefusesMisplacedKeys):
         super().__init__(data=data, initial=_initial(organization))
         for operation, label in OPERATIONS.items():
             name = operation or "all"
-            self.fields[f"soft_{name}"] = _dollars(f"{label}: soft budget in US dollars")
-            self.fields[f"hard_{name}"] = _dollars(f"{label}: hard budget in US dollars")
+            self.fields[f"soft_{name}"] = dollar_field(f"{label}: soft budget in US dollars")
+            self.fields[f"hard_{name}"] = dollar_field(f"{label}: hard budget in US dollars")
         self.fields["slack_url"].help_text = (
             f"Stored, ends in {self.stored_slack.last4}. Enter another one to replace it."
             if self.stored_slack
@@ -139,8 +113,6 @@ class AlertsForm(RefusesMisplacedKeys):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if cleaned.get("alert_enabled") and "alert_threshold" not in self.errors and not cleaned.get("alert_threshold"):
-            self.add_error("alert_threshold", "Enter the sum from which you want to be told.")
         for operation in OPERATIONS:
             name = operation or "all"
             soft, hard = cleaned.get(f"soft_{name}"), cleaned.get(f"hard_{name}")
@@ -152,7 +124,7 @@ class AlertsForm(RefusesMisplacedKeys):
         """Of a valid form."""
         values = self.cleaned_data
         return AlertChoice(
-            cost_alert=CostAlertChoice(values["alert_enabled"], values["alert_threshold"], values["alert_email"]),
+            cost_alert=self.changed_cost_alert(),
             forecast=values["alert_forecast"],
             error_spike=values["alert_errors"],
             webhook_url=values["webhook_url"],
@@ -182,19 +154,20 @@ def _check_address(url: str) -> None:
 
 
 def _initial(organization: Organization) -> dict[str, Any]:
-    alert, extra, rate = cost_alert_of(organization), alert_settings_of(organization), own_rate_of(organization)
+    extra, rate = alert_settings_of(organization), own_rate_of(organization)
     budgets = {
         f"{kind}_{operation or 'all'}": amount
         for operation, choice in budgets_of(organization).items()
         for kind, amount in (("soft", choice.soft), ("hard", choice.hard))
     }
-    return budgets | {
-        "alert_enabled": alert.enabled,
-        "alert_threshold": alert.monthly_threshold,
-        "alert_email": alert.email,
-        "alert_forecast": extra.forecast,
-        "alert_errors": extra.error_spike,
-        "webhook_url": extra.webhook_url,
-        "rate_requests": rate.requests_per_minute,
-        "rate_tokens": rate.tokens_per_minute,
-    }
+    return (
+        budgets
+        | initial_cost_alert(cost_alert_of(organization))
+        | {
+            "alert_forecast": extra.forecast,
+            "alert_errors": extra.error_spike,
+            "webhook_url": extra.webhook_url,
+            "rate_requests": rate.requests_per_minute,
+            "rate_tokens": rate.tokens_per_minute,
+        }
+    )

@@ -13,11 +13,11 @@ from decimal import Decimal
 from django.db.models import Count, F, Q, Sum
 
 from leadagent.tenants.models import Organization
-from usage.analytics import UsageTotals, current_month
+from usage.analytics import UsageTotals
 from usage.analytics.forecast import days_needed, forecast_month
-from usage.analytics.period import current_day
 from usage.models import AIUsage, AlertSettings, Budget, BudgetMonth, CostAlert, UsageDaily
 from usage.templatetags.usage_format import cents, money, operation_label
+from usage.utc_days import current_day, current_month, first_of_month
 
 LEVELS = (100, 80, 50)
 SPIKE_FAILURES = 20
@@ -125,6 +125,11 @@ def _level(cost: Decimal, limit: Decimal, levels: tuple[int, ...] = LEVELS) -> i
     return next((level for level in levels if cost * 100 >= limit * level), None)
 
 
+def example(organization: Organization) -> Finding:
+    """What the organisation would be told at 80 % of a sum: for the preview."""
+    return next(_sum_reached(organization, Decimal(50), Decimal("41.20")))
+
+
 def _sum_reached(organization: Organization, threshold: Decimal, cost: Decimal) -> Iterator[Finding]:
     level = _level(cost, threshold)
     if level is None:
@@ -153,40 +158,51 @@ def _forecast(
 
 
 def _budgets(organizations: dict[int, Organization], spent: dict[int, _Spent]) -> Iterator[Finding]:
-    month, _ = current_month()
-    taken = {
-        (row.organization_id, row.operation): row
-        for row in BudgetMonth.objects.filter(organization__in=organizations, month=month)
-    }
+    stopped = set(
+        BudgetMonth.objects.filter(
+            organization__in=organizations, month=first_of_month(), refused_at__isnull=False
+        ).values_list("organization_id", "operation")
+    )
     for budget in Budget.objects.filter(organization__in=organizations).order_by("organization_id", "operation"):
         organization = organizations[budget.organization_id]
         of_month = spent.get(organization.pk, _Spent(Decimal(0), {}))
         cost = of_month.by_operation.get(budget.operation, Decimal(0)) if budget.operation else of_month.total
-        what = f" for {operation_label(budget.operation).lower()}" if budget.operation else ""
-        if budget.soft and (level := _level(cost, budget.soft)) is not None:
-            title = f"{organization.name} has used {_share(level)}its soft AI budget{what}"
-            text = f"This month so far: {money(cost)} of ${budget.soft:,.2f}. A soft budget tells, calls go on."
-            series = f"soft:{budget.operation}:{budget.soft}"
-            yield Finding(organization, "soft_budget", series, level, title, text, budget.soft, cost)
-        if budget.hard is None:
-            continue
-        of_budget = taken.get((organization.pk, budget.operation))
-        stops = of_budget is not None and of_budget.refused_at is not None
-        # Told by the soft budget already, where there is one.
-        level = 100 if stops else _level(cost, budget.hard, (100, 80) if budget.soft else LEVELS)
-        if level is None:
-            continue
-        title = f"{organization.name} has used {_share(level)}its hard AI budget{what}"
-        text = f"This month so far: {money(cost)} of ${budget.hard:,.2f}. "
-        if level == 100:
-            text += (
-                "Calls that do not fit any more are not sent, and runs pause. To go on, raise the budget under "
-                "Settings, Alerts and budgets, and resume the runs."
-            )
-        else:
-            text += "When it is used up, calls are not sent and runs pause until the budget is raised."
-        series = f"hard:{budget.operation}:{budget.hard}"
-        yield Finding(organization, "hard_budget", series, level, title, text, budget.hard, cost)
+        yield from _soft_budget(organization, budget, cost)
+        yield from _hard_budget(organization, budget, cost, stops=(organization.pk, budget.operation) in stopped)
+
+
+def _soft_budget(organization: Organization, budget: Budget, cost: Decimal) -> Iterator[Finding]:
+    if not budget.soft or (level := _level(cost, budget.soft)) is None:
+        return
+    title = f"{organization.name} has used {_share(level)}its soft AI budget{_for_what(budget)}"
+    text = f"This month so far: {money(cost)} of ${budget.soft:,.2f}. A soft budget tells, calls go on."
+    series = f"soft:{budget.operation}:{budget.soft}"
+    yield Finding(organization, "soft_budget", series, level, title, text, budget.soft, cost)
+
+
+def _hard_budget(organization: Organization, budget: Budget, cost: Decimal, *, stops: bool) -> Iterator[Finding]:
+    """`stops`: a call did not fit any more, which can be before the last cent is spent."""
+    if budget.hard is None:
+        return
+    # Half of it was told by the soft budget already, where there is one.
+    level = 100 if stops else _level(cost, budget.hard, (100, 80) if budget.soft else LEVELS)
+    if level is None:
+        return
+    title = f"{organization.name} has used {_share(level)}its hard AI budget{_for_what(budget)}"
+    text = f"This month so far: {money(cost)} of ${budget.hard:,.2f}. "
+    if level == 100:
+        text += (
+            "Calls that do not fit any more are not sent, and runs pause. To go on, raise the budget under "
+            "Settings, Alerts and budgets, and resume the runs."
+        )
+    else:
+        text += "When it is used up, calls are not sent and runs pause until the budget is raised."
+    series = f"hard:{budget.operation}:{budget.hard}"
+    yield Finding(organization, "hard_budget", series, level, title, text, budget.hard, cost)
+
+
+def _for_what(budget: Budget) -> str:
+    return f" for {operation_label(budget.operation).lower()}" if budget.operation else ""
 
 
 def _error_spikes(organization_ids: Iterable[int] | None) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from leadagent.tenants import audit
 from leadagent.tenants.models import Organization, User
-from usage.alerting.alerts import CostAlertChoice, cost_alert_of, save_cost_alert
+from usage.alerting.cost_alert import CostAlertChoice, cost_alert_of, save_cost_alert
 from usage.alerting.sealing import sealer
 from usage.alerting.signed_posts import new_secret
 from usage.models import AlertChannel, AlertSecret, AlertSettings
@@ -18,9 +18,12 @@ from usage.models import AlertChannel, AlertSecret, AlertSettings
 
 @dataclass(frozen=True, slots=True)
 class AlertChoice:
-    """`slack_url`: a text takes the place of the stored one, empty keeps it, None takes the channel out."""
+    """`cost_alert`: None keeps the stored one.
 
-    cost_alert: CostAlertChoice
+    `slack_url`: a text takes the place of the stored one, empty keeps it, None takes the channel out.
+    """
+
+    cost_alert: CostAlertChoice | None
     forecast: bool
     error_spike: bool
     webhook_url: str
@@ -47,7 +50,8 @@ def save_alert_settings(
         row = alert_settings_of(organization)
         row.forecast, row.error_spike, row.webhook_url = choice.forecast, choice.error_spike, choice.webhook_url
         row.save()
-        save_cost_alert(organization, choice.cost_alert)
+        if choice.cost_alert is not None:
+            save_cost_alert(organization, choice.cost_alert)
         if choice.slack_url:
             _seal(organization, AlertChannel.SLACK, choice.slack_url)
         elif choice.slack_url is None:

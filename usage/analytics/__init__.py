@@ -6,14 +6,12 @@ Periods are UTC days, half-open: `start` is in, `end` is not. Costs are US dolla
 from usage.analytics.latency import ModelLatency, get_latency_by_model
 from usage.analytics.stats import (
     UsageStats,
-    current_month,
     get_ai_usage_stats,
     get_model_distribution,
     get_monthly_usage_stats,
     get_total_cost_by_period,
     get_usage_by_operation,
     get_usage_of_model,
-    last_days,
 )
 from usage.analytics.totals import UsageTotals, share
 
@@ -21,7 +19,6 @@ __all__ = [
     "ModelLatency",
     "UsageStats",
     "UsageTotals",
-    "current_month",
     "get_ai_usage_stats",
     "get_latency_by_model",
     "get_model_distribution",
@@ -29,6 +26,5 @@ __all__ = [
     "get_total_cost_by_period",
     "get_usage_by_operation",
     "get_usage_of_model",
-    "last_days",
     "share",
 ]

@@ -15,10 +15,9 @@ from datetime import date
 from decimal import Decimal
 
 from leadagent.tenants.models import Organization
-from usage.analytics.period import DAY, current_day
 from usage.analytics.stats import get_usage_by_day
 from usage.analytics.totals import UsageTotals
-from usage.ledger.partitions import month_after
+from usage.utc_days import DAY, current_day, month_after
 
 FOUR_WEEKS = 28
 ENOUGH_DAYS = 7
@@ -53,7 +52,7 @@ def forecast_month(days: Iterable[UsageTotals], *, today: date) -> Forecast | No
     over = [day for day in known if day < today and day >= today - FOUR_WEEKS * DAY]
     if not over or (today - min(over)).days < ENOUGH_DAYS or _too_much_unknown([known[day] for day in over]):
         return None
-    costs = {day: totals.actual_cost + totals.estimated_cost for day, totals in known.items()}
+    costs = {day: totals.known_cost for day, totals in known.items()}
     # Four of each weekday, when calls were made in the first of the four weeks already.
     by_weekday = (today - min(over)).days > FOUR_WEEKS - 7
     history = FOUR_WEEKS if by_weekday else (today - min(over)).days

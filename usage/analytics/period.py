@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from enum import StrEnum
 from urllib.parse import urlencode
 
-from usage.ledger.partitions import month_after
+from usage.utc_days import DAY, current_day, month_after
 
-DAY = timedelta(days=1)
 # As long as a chart can be read.
 LONGEST = 366
 # Nobody has used this product before, and PostgreSQL's days end where Python's do.
@@ -136,11 +135,6 @@ def check_days(first: date, last: date, *, today: date | None = None) -> None:
         raise BadPeriod("end", f"This day has not come yet: today is {today:%-d %B} (UTC).")
     if (last - first).days >= LONGEST:
         raise BadPeriod("end", f"Choose {LONGEST} days at most.")
-
-
-def current_day() -> date:
-    """Today in UTC."""
-    return datetime.now(UTC).date()
 
 
 def days_in_words(first: date, last: date, *, with_year: bool = True) -> str:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from django.db import connection
 
 from leadagent.tenants.models import Organization
-from usage.analytics.totals import UsageTotals
-from usage.ledger.partitions import month_after
+from usage.analytics.totals import DIMENSIONS, UsageTotals
+from usage.utc_days import current_month
 
 # What can be grouped by, each with the columns that make it.
 _SETS = {
@@ -29,7 +29,6 @@ _SETS = {
     # What a cheaper model would have done the same work for.
     "work": ("operation", "provider", "model", "key_owner"),
 }
-_DIMENSIONS = ("day", "operation", "provider", "model", "key_owner", "error_code")
 _COUNTS = (
     "requests",
     "successes",
@@ -79,18 +78,6 @@ class UsageStats:
     @property
     def top_models(self) -> list[UsageTotals]:
         return self.by_model[:5]
-
-
-def current_month() -> tuple[date, date]:
-    """The current UTC month as a half-open period."""
-    start = datetime.now(UTC).date().replace(day=1)
-    return start, month_after(start)
-
-
-def last_days(count: int) -> tuple[date, date]:
-    """Today and the UTC days before it, `count` in all, as a half-open period."""
-    today = datetime.now(UTC).date()
-    return today - timedelta(days=count - 1), today + timedelta(days=1)
 
 
 def get_monthly_usage_stats(organization: Organization) -> UsageStats:
@@ -178,9 +165,7 @@ def _read(organization: Organization, parts: Mapping[str, tuple[date, date, tupl
 
 def _statement(part: str, sets: tuple[str, ...]) -> str:
     # Columns that this part does not group by have no place in its GROUPING().
-    columns = ", ".join(
-        name if any(name in _SETS[s] for s in sets) else f"NULL::{_TYPES[name]}" for name in _DIMENSIONS
-    )
+    columns = ", ".join(name if any(name in _SETS[s] for s in sets) else f"NULL::{_TYPES[name]}" for name in DIMENSIONS)
     grouped = ", ".join(f"({', '.join(_SETS[name])})" for name in sets)
     return (
         f"SELECT '{part}', {_mask_sql(sets)}, {columns}, {_SUMS} FROM usage_usagedaily "
@@ -188,20 +173,20 @@ def _statement(part: str, sets: tuple[str, ...]) -> str:
     )
 
 
-_TYPES = {name: "date" if name == "day" else "text" for name in _DIMENSIONS}
+_TYPES = {name: "date" if name == "day" else "text" for name in DIMENSIONS}
 # Which columns a row is grouped by, as bits: the same in SQL and here.
-_BITS = {name: 1 << place for place, name in enumerate(_DIMENSIONS)}
+_BITS = {name: 1 << place for place, name in enumerate(DIMENSIONS)}
 _NAME_OF_MASK = {sum(_BITS[column] for column in columns): name for name, columns in _SETS.items()}
 
 
 def _mask_sql(sets: tuple[str, ...]) -> str:
-    used = [name for name in _DIMENSIONS if any(name in _SETS[s] for s in sets)]
+    used = [name for name in DIMENSIONS if any(name in _SETS[s] for s in sets)]
     return " + ".join([f"{_BITS[name]} * (1 - grouping({name}))" for name in used]) or "0"
 
 
 def _totals(row: Sequence[Any]) -> UsageTotals:
-    dimensions = zip(_DIMENSIONS, row[: len(_DIMENSIONS)], strict=True)
-    measures = zip(_MEASURES, row[len(_DIMENSIONS) :], strict=True)
+    dimensions = zip(DIMENSIONS, row[: len(DIMENSIONS)], strict=True)
+    measures = zip(_MEASURES, row[len(DIMENSIONS) :], strict=True)
     values: dict[str, Any] = {name: value for name, value in (*dimensions, *measures) if value is not None}
     return UsageTotals(**values)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from datetime import date
 from decimal import Decimal
+
+# What calls are grouped by: everything else in the totals is a sum.
+DIMENSIONS = ("day", "operation", "provider", "model", "key_owner", "error_code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,22 @@ class UsageTotals:
     unpriced_requests: int = 0
     duration_ms: int = 0
 
+    @classmethod
+    def sum_of(cls, groups: Iterable[UsageTotals]) -> UsageTotals:
+        """All these groups as one, of no dimension."""
+        listed = [cls(), *groups]
+        names = [field.name for field in fields(cls) if field.name not in DIMENSIONS]
+        return cls(**{name: sum(getattr(group, name) for group in listed) for name in names})
+
+    @property
+    def known_cost(self) -> Decimal:
+        """What was reported and estimated; 0 where nothing is known."""
+        return self.actual_cost + self.estimated_cost
+
     @property
     def cost(self) -> Decimal | None:
         """What is known of the cost; None when calls of unknown cost are all that cost anything."""
-        known = self.actual_cost + self.estimated_cost
-        return None if self.unpriced_requests and not known else known
+        return None if self.unpriced_requests and not self.known_cost else self.known_cost
 
     @property
     def failures(self) -> int:
@@ -54,7 +69,7 @@ class UsageTotals:
 
         Calls of unknown cost are in neither part: `unpriced_requests` stands beside this figure.
         """
-        return share(self.actual_cost, self.actual_cost + self.estimated_cost)
+        return share(self.actual_cost, self.known_cost)
 
     @property
     def all_input_tokens(self) -> int:

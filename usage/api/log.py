@@ -7,16 +7,15 @@ from typing import Annotated, Any, cast
 from uuid import UUID
 
 from django.http import HttpRequest, StreamingHttpResponse
-from django.utils import timezone
 from ninja import Field, Query, Router, Schema
 
-from leadagent.tenants import audit
 from leadagent.tenants.api_auth import ApiRequest, token_or_member
 from leadagent.tenants.api_decimals import ExactDecimal
 from leadagent.tenants.api_errors import ApiError
 from leadagent.tenants.models import Role, Scope
 from usage.calls.call_filter import CallFilter, Outcome
-from usage.calls.export_copy import ExportFormat, export_chunks
+from usage.calls.downloads import send_calls
+from usage.calls.export_copy import ExportFormat
 from usage.calls.log import BadCursor, usage_log
 from usage.models import AIUsage, KeyOwner, UsageState
 
@@ -127,21 +126,8 @@ def read_history(request: HttpRequest, query: Query[HistoryQuery]) -> dict[str, 
 def export_history(request: HttpRequest, query: Query[ExportQuery]) -> StreamingHttpResponse:
     """All calls that the filter shows, newest first, sent while they are read; the columns are in docs/usage.md."""
     caller = cast("ApiRequest", request)
-    wanted = query.wanted()
-    audit.record(
-        "usage.exported",
-        organization=caller.organization,
-        actor=caller.membership.user if caller.membership else None,
-        target=wanted.as_query() or "everything",
-        request=request,
-    )
-    response = StreamingHttpResponse(
-        export_chunks(caller.organization, wanted, query.format), content_type=query.format.content_type
-    )
-    name = f"usage-{caller.organization.slug}-{timezone.now():%Y-%m-%d}.{query.format.value}"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    actor = caller.membership.user if caller.membership else None
+    return send_calls(caller.organization, query.wanted(), query.format, actor=actor, request=request)
 
 
 def _as_json(row: AIUsage) -> dict[str, Any]:

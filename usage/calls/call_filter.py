@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Sum
 
 from leadagent.tenants.models import Organization
-from usage.models import AIUsage, UsageState
+from usage.models import AIUsage, UsageDaily, UsageState
 
 
 class Outcome(StrEnum):
@@ -68,6 +68,12 @@ class CallFilter:
         return cls(**{name: readers.get(name, str)(value) for name, value in values.items()})
 
     @property
+    def of_columns(self) -> dict[str, str]:
+        """What is set of the columns that single calls and daily sums have in common."""
+        columns = ("operation", "provider", "model", "key_owner")
+        return {column: value for column in columns if (value := getattr(self, column))}
+
+    @property
     def begins_at(self) -> datetime | None:
         return None if self.since is None else datetime.combine(self.since, time.min, tzinfo=UTC)
 
@@ -83,9 +89,7 @@ def calls_of(organization: Organization, wanted: CallFilter) -> QuerySet[AIUsage
         calls = calls.filter(created_at__gte=wanted.begins_at)
     if wanted.ends_before:
         calls = calls.filter(created_at__lt=wanted.ends_before)
-    for column in ("operation", "provider", "model", "key_owner"):
-        if value := getattr(wanted, column):
-            calls = calls.filter(**{column: value})
+    calls = calls.filter(**wanted.of_columns)
     if wanted.outcome:
         calls = calls.filter(_OUTCOMES[Outcome(wanted.outcome)])
     if wanted.lead:
@@ -93,3 +97,16 @@ def calls_of(organization: Organization, wanted: CallFilter) -> QuerySet[AIUsage
     if wanted.run:
         calls = calls.filter(run_id=wanted.run)
     return calls
+
+
+def count_calls(organization: Organization, wanted: CallFilter) -> int:
+    """How many calls the filter shows: from the daily sums where they can tell, else counted."""
+    if wanted.outcome or wanted.lead or wanted.run:
+        return calls_of(organization, wanted).count()
+    days = UsageDaily.objects.filter(organization=organization, **wanted.of_columns)
+    if wanted.since:
+        days = days.filter(day__gte=wanted.since)
+    if wanted.until:
+        days = days.filter(day__lte=wanted.until)
+    total: int | None = days.aggregate(total=Sum("requests"))["total"]
+    return total or 0

@@ -14,19 +14,19 @@ from smtplib import SMTPException
 from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
-from django.db import connection, transaction
-from django.db.models import F, Q, Sum
+from django.db import transaction
+from django.db.models import F, Q
 from django.http import HttpRequest
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
+from leadagent.advisory_locks import AdvisoryLock
+from leadagent.outgoing_mail import notice_mail
 from leadagent.tenants import audit
 from leadagent.tenants.models import Organization, User
-from usage.calls.call_filter import CallFilter, calls_of
+from usage.calls.call_filter import CallFilter, count_calls
 from usage.calls.export_copy import ExportFormat, export_chunks
-from usage.models import ExportState, UsageDaily, UsageExport
+from usage.models import ExportState, UsageExport
 
 logger = logging.getLogger(__name__)
 
@@ -42,22 +42,6 @@ _NOTED_EVERY = timedelta(seconds=1)
 
 class TooManyExports(Exception):
     """The organisation has as many under way as it may; the message is a sentence for the page."""
-
-
-def count_calls(organization: Organization, wanted: CallFilter) -> int:
-    """How many calls the filter shows: from the daily sums where they can tell, else counted."""
-    if wanted.outcome or wanted.lead or wanted.run:
-        return calls_of(organization, wanted).count()
-    days = UsageDaily.objects.filter(organization=organization)
-    if wanted.since:
-        days = days.filter(day__gte=wanted.since)
-    if wanted.until:
-        days = days.filter(day__lte=wanted.until)
-    for column in ("operation", "provider", "model", "key_owner"):
-        if value := getattr(wanted, column):
-            days = days.filter(**{column: value})
-    total: int | None = days.aggregate(total=Sum("requests"))["total"]
-    return total or 0
 
 
 def request_export(
@@ -139,8 +123,7 @@ def write_export(export_id: UUID) -> bool:
 def _claim(export_id: UUID) -> bool:
     now = timezone.now()
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('usage.calls.exports'))")
+        AdvisoryLock.EXPORTS.hold()
         is_busy = UsageExport.objects.filter(state=ExportState.RUNNING).exclude(_lost(now)).exists()
         return not is_busy and bool(
             UsageExport.objects.filter(_waits(now), pk=export_id).update(
@@ -256,17 +239,15 @@ def _mail(export: UsageExport) -> bool:
     assert person is not None
     link = settings.PUBLIC_URL + reverse("usage:exports", args=[organization.slug])
     context = {"organization": organization, "export": export, "link": link}
-    message = EmailMultiAlternatives(
-        subject=" ".join(f"Usage of {organization.name} is ready to download".split()),
-        body=render_to_string("usage/email/export_ready.txt", context),
+    mail = notice_mail(
+        "usage/email/export_ready",
+        context,
+        subject=f"Usage of {organization.name} is ready to download",
         to=[person.email],
-        headers={
-            "Message-ID": f"<usage-export-{export.pk}@{settings.PUBLIC_URL.partition('://')[2].partition('/')[0]}>"
-        },
+        matter=f"usage-export-{export.pk}",
     )
-    message.attach_alternative(render_to_string("usage/email/export_ready.html", context), "text/html")
     try:
-        message.send()
+        mail.send()
     except (OSError, SMTPException) as error:
         logger.warning("the email on export %s was not sent: %s", export.pk, type(error).__name__)
         return False

@@ -1,22 +1,17 @@
 """Monthly partitions of AIUsage, made ahead of time."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import date
 
 from django.db import connection, transaction
 
-# Any number, the same everywhere: two processes must not create a partition at once.
-_ADVISORY_LOCK = 7_215_001
-
-
-def month_after(month: date) -> date:
-    """The first day of the next month."""
-    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+from leadagent.advisory_locks import AdvisoryLock
+from usage.utc_days import first_of_month, month_after
 
 
 def months_ahead(count: int) -> list[date]:
     """The current UTC month and the `count` that follow."""
-    months = [datetime.now(UTC).date().replace(day=1)]
+    months = [first_of_month()]
     for _ in range(count):
         months.append(month_after(months[-1]))
     return months
@@ -46,7 +41,7 @@ def ensure_partitions(months: Iterable[date]) -> None:
     if not missing:
         return
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])
+        AdvisoryLock.PARTITIONS.hold()
         for name in sorted(missing):
             month = wanted[name]
             # Names and bounds are made of numbers only; DDL takes no parameters.

@@ -14,12 +14,11 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from leadagent.advisory_locks import AdvisoryLock
 from usage.ledger.ingest import rollup_select
-from usage.ledger.partitions import existing_months, month_after
+from usage.ledger.partitions import existing_months
 from usage.models import DroppedMonth, UsageDaily
-
-# Any number, the same everywhere: two rebuilds at once would both add the same difference.
-_ADVISORY_LOCK = 7_215_002
+from usage.utc_days import month_after
 
 _KEY = ", ".join(UsageDaily.DIMENSIONS)
 _EVENTS = (
@@ -83,7 +82,7 @@ def rebuild(month: date, *, organization_id: int | None = None) -> int:
     """Make the month's rollup equal to its events, beside a running drain. Returns how many rows were wrong."""
     bounds = _bounds(month, organization_id)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])
+        AdvisoryLock.ROLLUP_REBUILD.hold()
         cursor.execute(_MEND, bounds)
         mended: int = cursor.rowcount
         cursor.execute(_SWEEP, bounds)

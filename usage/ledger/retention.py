@@ -13,9 +13,10 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
 from leadagent.tenants import audit
-from usage.ledger.partitions import existing_months, month_after, partition_of
+from usage.ledger.partitions import existing_months, partition_of
 from usage.ledger.rebuilding import differences
 from usage.models import DroppedMonth, UnsettledCall
+from usage.utc_days import current_day, month_after
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ def expired_months() -> list[date]:
     keep: int = settings.USAGE_RETENTION_MONTHS
     if keep < 1:
         return []
-    today = datetime.now(UTC).date()
+    today = current_day()
     first = today.year * 12 + today.month - 1 - keep
     kept_from = date(first // 12, first % 12 + 1, 1)
     return [month for month in existing_months() if month < kept_from]

@@ -36,10 +36,10 @@ class ModelLine:
 
 def by_cost(groups: Sequence[UsageTotals], label: Callable[[UsageTotals], str]) -> list[BarLine]:
     """Shares of the known cost, in the order given; where nothing cost anything, there are no shares."""
-    whole = sum((_known(group) for group in groups), Decimal(0))
+    whole = sum((group.known_cost for group in groups), Decimal(0))
     lines = []
     for group in groups:
-        part = share(_known(group), whole)
+        part = share(group.known_cost, whole)
         lines.append(
             BarLine(
                 label=label(group),
@@ -84,10 +84,6 @@ def _most(groups: Sequence[UsageTotals]) -> tuple[Sequence[UsageTotals], Sequenc
 def _request_line(label: str, requests: int, whole: int, *, is_code: bool = False) -> BarLine:
     part = share(requests, whole)
     return BarLine(label, _width(part), percent(part), f"{requests:,}", is_code=is_code)
-
-
-def _known(group: UsageTotals) -> Decimal:
-    return group.actual_cost + group.estimated_cost
 
 
 def _width(part: Decimal | None) -> str:

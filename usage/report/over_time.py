@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
 from usage.analytics import UsageTotals
 from usage.analytics.forecast import Forecast
-from usage.analytics.period import DAY, Period, days_in_words
+from usage.analytics.period import Period, days_in_words
 from usage.report.charts import Chart, Point, bar_chart
 from usage.templatetags.usage_format import cents, money, tokens
+from usage.utc_days import DAY
 
 # From here on a bar is a week: more days cannot be told apart.
 MOST_DAYS = 92
-
-_SUMMED = [field.name for field in fields(UsageTotals) if field.name not in {
-    "day", "operation", "provider", "model", "key_owner", "error_code",
-}]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +45,7 @@ def slots_of(period: Period, by_day: Iterable[UsageTotals]) -> list[Slot]:
     days = days_of(period, by_day)
     size = 1 if len(days) <= MOST_DAYS else 7
     parts = [days[n : n + size] for n in range(0, len(days), size)]
-    return [Slot(_day(part[0]), _day(part[-1]), _added(part)) for part in parts]
+    return [Slot(_day(part[0]), _day(part[-1]), UsageTotals.sum_of(part)) for part in parts]
 
 
 def _day(totals: UsageTotals) -> date:
@@ -59,11 +56,11 @@ def _day(totals: UsageTotals) -> date:
 def cost_chart(period: Period, slots: list[Slot], forecast: Forecast | None) -> Chart:
     """Reported and estimated cost, a hatched cap where some is unknown, and what is expected of days to come."""
     points = [_cost_point(period, slot, forecast) for slot in slots]
-    total = sum((_known_cost(slot.totals) for slot in slots), Decimal(0))
+    total = sum((slot.totals.known_cost for slot in slots), Decimal(0))
     name = f"Cost per {_unit(slots)}, {period.in_words}: {money(total)} in all"
-    most = max(slots, key=lambda slot: _known_cost(slot.totals))
+    most = max(slots, key=lambda slot: slot.totals.known_cost)
     if total:
-        name += f", most on {most.in_words} with {money(_known_cost(most.totals))}"
+        name += f", most on {most.in_words} with {money(most.totals.known_cost)}"
     if forecast:
         name += f"; about {money(cents(forecast.cost))} by the end of the month"
     return bar_chart("cost", f"{name}.", points, write=_axis_money)
@@ -87,13 +84,13 @@ def _cost_point(period: Period, slot: Slot, forecast: Forecast | None) -> Point:
     if slot.first > period.today:
         said = f"about {money(cents(expected))} expected" if expected is not None else "still to come"
     else:
-        said = money(_known_cost(totals))
+        said = money(totals.known_cost)
         if totals.actual_cost and totals.estimated_cost:
             said += f" ({money(totals.actual_cost)} reported, {money(totals.estimated_cost)} estimated)"
         said += " so far" if is_running else ""
         if totals.unpriced_requests:
             said += f"; {_calls(totals.unpriced_requests)} of unknown cost"
-        if expected is not None and expected > _known_cost(totals):
+        if expected is not None and expected > totals.known_cost:
             said += f"; about {money(cents(expected))} expected"
     return Point(
         label=_label(slot),
@@ -120,16 +117,6 @@ def _token_point(period: Period, slot: Slot) -> Point:
         parts=[("input", totals.all_input_tokens), ("output", totals.output_tokens)],
         is_running=is_running,
     )
-
-
-def _known_cost(totals: UsageTotals) -> Decimal:
-    return totals.actual_cost + totals.estimated_cost
-
-
-def _added(groups: Iterable[UsageTotals]) -> UsageTotals:
-    found = list(groups)
-    sums = {name: sum((getattr(group, name) for group in found), getattr(UsageTotals(), name)) for name in _SUMMED}
-    return UsageTotals(**sums)
 
 
 def _label(slot: Slot) -> str:

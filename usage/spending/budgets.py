@@ -24,7 +24,7 @@ from leadagent.tenants.models import Organization, User
 from usage.models import Budget, BudgetMonth
 from usage.recording import durable
 from usage.spending import limits
-from usage.spending.quota import current_month
+from usage.utc_days import first_of_month
 
 # The locks are taken in one order, so that no two calls wait for each other.
 _RESERVE = """
@@ -113,7 +113,7 @@ def reserve(organization_id: int, operation: str, amount: Decimal) -> BudgetRese
 
     Raises `BudgetReached`, and `BudgetUnavailable` while PostgreSQL is away. Exact at any concurrency.
     """
-    month = current_month()
+    month = first_of_month()
     values = {"organization": organization_id, "operation": operation, "month": month, "amount": amount}
     try:
         with durable.connection() as connection:
@@ -164,7 +164,7 @@ def budgets_of(organization: Organization) -> dict[str, BudgetChoice]:
 
 def taken_this_month(organization: Organization) -> dict[str, Decimal]:
     """Operation -> US dollars that this month's calls have taken of its hard budget, held ones included."""
-    rows = BudgetMonth.objects.filter(organization=organization, month=current_month())
+    rows = BudgetMonth.objects.filter(organization=organization, month=first_of_month())
     return dict(rows.values_list("operation", "taken"))
 
 
@@ -172,7 +172,7 @@ def room_for(organization_id: int, operation: str) -> Decimal | None:
     """US dollars that a call for `operation` may still take of this month's hard budgets; None where there is none."""
     whose = {"organization_id": organization_id, "operation__in": ("", operation)}
     hard = dict(Budget.objects.filter(**whose, hard__isnull=False).values_list("operation", "hard"))
-    taken = dict(BudgetMonth.objects.filter(**whose, month=current_month()).values_list("operation", "taken"))
+    taken = dict(BudgetMonth.objects.filter(**whose, month=first_of_month()).values_list("operation", "taken"))
     return min((limit - taken.get(name, Decimal(0)) for name, limit in hard.items() if limit is not None), default=None)
 
 
@@ -202,7 +202,7 @@ def save_budgets(
                 operation=operation,
                 defaults={"soft": choice.soft, "hard": choice.hard},
             )
-        BudgetMonth.objects.filter(organization=organization, month=current_month()).update(refused_at=None)
+        BudgetMonth.objects.filter(organization=organization, month=first_of_month()).update(refused_at=None)
         audit.record(
             "budget.saved",
             organization=organization,
@@ -220,7 +220,7 @@ def _count_so_far(organization: Organization, operation: str) -> None:
     values: dict[str, int | str | date] = {
         "organization": organization.pk,
         "operation": operation,
-        "month": current_month(),
+        "month": first_of_month(),
     }
     with django_connection.cursor() as cursor:
         cursor.execute(_COUNT_SO_FAR, values)

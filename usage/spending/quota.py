@@ -7,7 +7,7 @@ when nothing was sent or the provider refused it unbilled.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 
 import psycopg
 from django.conf import settings
@@ -15,6 +15,7 @@ from psycopg_pool import PoolTimeout
 
 from usage.models import FreeTierMonth
 from usage.recording import durable
+from usage.utc_days import first_of_month
 
 _RESERVE = """
 INSERT INTO usage_freetiermonth AS mine (organization_id, month, used, updated_at)
@@ -59,7 +60,7 @@ class FreeTier:
 
 def reserve_free_request(organization_id: int) -> Reservation | None:
     """Take one of this month's free requests, or None when all are taken. Exact at any concurrency."""
-    month = current_month()
+    month = first_of_month()
     values = {
         "organization": organization_id,
         "month": month,
@@ -85,13 +86,8 @@ def release_free_request(reservation: Reservation) -> None:
 def free_tier_of(organization_id: int) -> FreeTier:
     """Used and limit of the current UTC month, for pages."""
     used = (
-        FreeTierMonth.objects.filter(organization_id=organization_id, month=current_month())
+        FreeTierMonth.objects.filter(organization_id=organization_id, month=first_of_month())
         .values_list("used", flat=True)
         .first()
     )
     return FreeTier(used=used or 0, limit=settings.FREE_TIER_REQUESTS)
-
-
-def current_month() -> date:
-    """The first day of the current UTC month."""
-    return datetime.now(UTC).date().replace(day=1)

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from leadagent.http import HtmxHttpRequest
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
+from usage.alerting import rules
 from usage.alerting.alerts import deliver_now, raise_alert
 from usage.alerting.channels import channels_of, webhook_body
 from usage.alerting.forms import OPERATIONS, AlertsForm
@@ -26,6 +27,7 @@ from usage.analytics import get_monthly_usage_stats
 from usage.models import AlertChannel, AlertSent, DeliveryState
 from usage.spending.budgets import budgets_of, save_budgets, taken_this_month
 from usage.spending.rate_limit import save_own_rate
+from usage.utc_days import first_of_month
 
 _HISTORY_PAGE = 25
 _TESTS_PER_DAY = 10
@@ -104,13 +106,9 @@ def new_secret(request: HtmxHttpRequest) -> HttpResponse:
 def _page(request: HtmxHttpRequest, form: AlertsForm, *, secret: str = "", status: int = 200) -> HttpResponse:
     organization = request.organization
     history = organization.alerts_sent.order_by("-created_at", "-pk").prefetch_related("deliveries")
+    finding = rules.example(organization)
     example = AlertSent(
-        organization=organization,
-        month=timezone.now().date().replace(day=1),
-        kind="threshold",
-        title=f"AI cost of {organization.name} passed 80 % of $50.00 this month",
-        text="This month so far: $41.20. Your threshold: $50.00. Calls go on as before: a threshold tells, it does not "
-        "stop.",
+        organization=organization, month=first_of_month(), kind=finding.kind, title=finding.title, text=finding.text
     )
     context: dict[str, Any] = {
         "form": form,

@@ -5,22 +5,21 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
 from leadagent.http import HtmxHttpRequest, render_page
-from leadagent.tenants import audit
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
-from usage.calls.call_filter import CallFilter
+from usage.calls.call_filter import CallFilter, count_calls
 from usage.calls.call_forms import CallFilterForm
-from usage.calls.export_copy import ExportFormat, export_chunks
-from usage.calls.exports import SUGGESTED_FROM, TooManyExports, count_calls, file_of, request_export
+from usage.calls.downloads import send_calls
+from usage.calls.export_copy import ExportFormat
+from usage.calls.exports import SUGGESTED_FROM, TooManyExports, file_of, request_export
 from usage.calls.log import BadCursor, usage_log
 from usage.models import ExportState, UsageExport
 from usage.tasks import nudge_export
@@ -68,19 +67,7 @@ def export(request: HtmxHttpRequest) -> HttpResponseBase:
     if chosen is None:
         return redirect(f"{reverse('usage:calls', args=[request.organization.slug])}?{request.GET.urlencode()}")
     wanted, export_format = chosen
-    audit.record(
-        "usage.exported",
-        organization=request.organization,
-        actor=request.user,
-        target=wanted.as_query() or "everything",
-        request=request,
-    )
-    response = StreamingHttpResponse(
-        export_chunks(request.organization, wanted, export_format), content_type=export_format.content_type
-    )
-    response.headers["Content-Disposition"] = f'attachment; filename="{_filename(request, export_format)}"'
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return send_calls(request.organization, wanted, export_format, actor=request.user, request=request)
 
 
 @organization_view(Role.VIEWER)
@@ -120,18 +107,15 @@ def export_file(request: HtmxHttpRequest, export_id: Any) -> HttpResponseBase:
     path = file_of(ready)
     if not path.is_file():
         raise Http404("The file is gone.")
-    export_format = ExportFormat(ready.format)
-    audit.record(
-        "usage.exported",
-        organization=request.organization,
+    response = send_calls(
+        request.organization,
+        CallFilter.from_values(ready.wanted),
+        ExportFormat(ready.format),
         actor=request.user,
-        target=CallFilter.from_values(ready.wanted).as_query() or "everything",
         request=request,
+        prepared=_pieces(path),
     )
-    response = StreamingHttpResponse(_pieces(path), content_type=export_format.content_type)
     response.headers["Content-Length"] = str(path.stat().st_size)
-    response.headers["Content-Disposition"] = f'attachment; filename="{_filename(request, export_format)}"'
-    response.headers["Cache-Control"] = "no-store"
     return response
 
 
@@ -149,10 +133,6 @@ def _chosen(request: HtmxHttpRequest, data: Any) -> tuple[CallFilter, ExportForm
         return None
     is_json = data.get("format") == ExportFormat.JSON_LINES.value
     return form.wanted(), ExportFormat.JSON_LINES if is_json else ExportFormat.CSV
-
-
-def _filename(request: HtmxHttpRequest, export_format: ExportFormat) -> str:
-    return f"usage-{request.organization.slug}-{timezone.now():%Y-%m-%d}.{export_format.value}"
 
 
 def _without_token(request: HtmxHttpRequest) -> str:

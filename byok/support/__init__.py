@@ -1,0 +1,1 @@
+"""What byok adds to support's view of organisations: their configuration, their keys' states, their key use."""

@@ -1,0 +1,1 @@
+"""What usage adds to support's view of organisations: free tier, this month's calls, alerts."""
