@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.db.models import Prefetch, Q
+from django.db.models import Prefetch, Q, Value
 
 from leadagent.leads.models import Lead, LeadNote
+from leadagent.leads.models.lead import without_accents
 from leadagent.leads.research.domains import MAIL_HOSTS
 from leadagent.leads.research.sources import Sources
 from leadagent.leads.text import one_line
@@ -18,15 +19,19 @@ _MOST_NOTES, _LONGEST_NOTE = 3, 400
 
 
 def crm_search(organization: Organization, lead: Lead, asked: str, sources: Sources) -> str:
-    """Other leads of the organisation whose company or address matches, as JSON. Two queries at most."""
+    """Other leads of the organisation whose company or address matches, as JSON. Two queries at most.
+
+    Accents make no difference, as in the search of the list.
+    """
     asked = one_line(asked, limit=100)
     if not asked:
         return "Name a company or a domain."
-    by_name = Q(company__icontains=asked)
+    by_name = Q(plain_company__icontains=without_accents(Value(asked)))
     domain = asked.rpartition("@")[2].lower()
     by_domain = Q(email__iendswith=f"@{domain}") if "." in domain and domain not in MAIL_HOSTS else Q(pk=None)
     notes = Prefetch("notes", LeadNote.objects.filter(organization=organization).order_by("-created_at", "-pk"))
-    others = organization.leads.exclude(pk=lead.pk).filter(by_name | by_domain).newest_first().prefetch_related(notes)
+    others = organization.leads.exclude(pk=lead.pk).alias(plain_company=without_accents("company"))
+    others = others.filter(by_name | by_domain).newest_first().prefetch_related(notes)
     found = [_told(other, sources) for other in others[:_MOST]]
     return json.dumps(found, ensure_ascii=False) if found else f"No other lead matches {asked!r}."
 

@@ -178,3 +178,16 @@ def test_the_crm_tells_what_colleagues_have_noted(run: WorkflowRun, organization
 
     [found] = json.loads(crm_search(organization, run.lead, "gears ltd", Sources()))
     assert found["notes"] == ["Note 4", "Note 3", "Note 2"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("stored", "asked"), [("Müller Söhne", "muller sohne"), ("Muller Sohne", "MÜLLER SÖHNE")])
+def test_the_crm_takes_no_notice_of_accents(
+    run: WorkflowRun, organization: Organization, stored: str, asked: str
+) -> None:
+    LeadFactory(organization=organization, company=stored)
+    LeadFactory(organization=organization, company="Möller Söhne")
+    LeadFactory(company=stored)
+
+    [found] = json.loads(crm_search(organization, run.lead, asked, Sources()))
+    assert found["company"] == stored
