@@ -219,7 +219,12 @@ def test_the_button_keeps_the_text_and_nudges_a_worker(
     assert AuditEvent.objects.filter(action="email.rewrite_asked", actor=member.user).count() == 1
     assert AuditEvent.objects.filter(action="email.edited", actor=member.user).count() == 1
 
-    assert client.post(where, {**fields, "version": 2, "instruction": "Again"}).status_code == 302
+    refused = client.post(where, {**fields, "body": "Typed since.", "version": 2, "instruction": "Again"})
+    assert refused.status_code == 409
+    page = refused.content.decode()
+    assert "This email is being rewritten already" in page
+    assert "Typed since." in page
+    assert "“Again”" in page
     assert DraftRewrite.objects.count() == 1
 
     client.post(reverse("leads:draft_rewrite_cancel", args=["acme", draft.pk]))

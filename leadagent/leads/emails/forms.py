@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
+from django.core.validators import MaxLengthValidator
 from django.utils import timezone
 
 from leadagent.leads.emails.outreach import BODY_LIMIT, SUBJECT_LIMIT
@@ -23,6 +24,9 @@ class DraftForm(forms.Form):
     Everything that can be done with it is a button of one form, so that the text on the screen goes along.
     """
 
+    # Which of the fields beside the text the pressed button makes use of.
+    uses: ClassVar[str] = ""
+
     subject = forms.CharField(max_length=SUBJECT_LIMIT)
     body = forms.CharField(max_length=BODY_LIMIT, label="Email", widget=forms.Textarea(attrs={"rows": 14}))
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
@@ -35,28 +39,46 @@ class DraftForm(forms.Form):
     send_at = forms.CharField(
         required=False,
         label="Date and time (UTC)",
+        validators=[MaxLengthValidator(40)],
         widget=forms.DateTimeInput(attrs={"type": "datetime-local", "class": "short"}),
     )
+
+    def clean_instruction(self) -> str:
+        said = clean(self.cleaned_data["instruction"])
+        if len(said) > INSTRUCTION_LIMIT:
+            raise forms.ValidationError(f"Use at most {INSTRUCTION_LIMIT:,} characters.")
+        return refuse_key_in(said)
 
     def text(self) -> dict[str, Any]:
         """Subject, body and version, as the decisions of `outreach` take them."""
         return {name: self.cleaned_data[name] for name in ("subject", "body", "version")}
 
+    def typed_for_other_buttons(self) -> dict[str, str]:
+        """What stood in the fields that the pressed button makes no use of, by their names; the form is valid."""
+        return {name: self.cleaned_data[name] for name in ("instruction", "send_at") if name != self.uses}
+
+    def again(self, *, version: int) -> DraftForm:
+        """A form with all that was typed, valid or not, as an edit of the text that is `version`."""
+        typed = {name: self.data.get(name, "") for name in self.fields}
+        return DraftForm(initial={**typed, "version": version})
+
 
 class RewriteForm(DraftForm):
     """The text, and what is to be different about it."""
 
+    uses = "instruction"
+
     def clean_instruction(self) -> str:
-        said = clean(self.cleaned_data["instruction"])
+        said = super().clean_instruction()
         if not said:
             raise forms.ValidationError("Say what should be different.")
-        if len(said) > INSTRUCTION_LIMIT:
-            raise forms.ValidationError(f"Use at most {INSTRUCTION_LIMIT:,} characters.")
-        return refuse_key_in(said)
+        return said
 
 
 class ScheduleForm(DraftForm):
     """The text, and when it is to be sent: `send_at` becomes an aware time in UTC."""
+
+    uses = "send_at"
 
     def clean_send_at(self) -> datetime:
         at = _read(self.cleaned_data["send_at"].strip())

@@ -15,7 +15,7 @@ from leadagent.leads.emails.rewrite_fallback import may_grant
 from leadagent.leads.emails.rewriting import newest_rewrite
 from leadagent.leads.forms import NoteForm
 from leadagent.leads.marking import marked, marked_message
-from leadagent.leads.models import Lead
+from leadagent.leads.models import DraftRewrite, EmailDraft, Lead, RewriteStatus
 from leadagent.leads.prompts.trace import prompts_used
 from leadagent.leads.rendering import report_html
 from leadagent.leads.running.comparing import comparisons_of
@@ -24,6 +24,7 @@ from leadagent.leads.running.shown_reasons import quotes_by_id, shown_reasons
 from leadagent.leads.running.workflow import platform_offer
 from leadagent.leads.views.assignment import assignment_context
 from leadagent.leads.views.notes import notes_context
+from leadagent.leads.views.typed_beside import typed_before
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 from usage.spending.quota import free_tier_of
@@ -80,8 +81,9 @@ def _about_run(
     may_edit = (
         draft is not None and draft.is_editable and not progress.is_rewriting and request.membership.may(Role.MEMBER)
     )
+    about_draft = _about_draft(request, progress)
     if draft is not None and form is None and may_edit:
-        form = DraftForm(initial={"subject": draft.subject, "body": draft.body, "version": draft.version})
+        form = _form_for(request, draft, about_draft["rewrite"])
     mends = progress.run.may_resume and request.membership.may(Role.ADMIN)
     verdict = progress.run.qualification
     report, in_report = marked(report_html(progress.report, progress.sources), quotes_by_id(verdict, "report"))
@@ -96,7 +98,7 @@ def _about_run(
         "verdict_pill": category_pill(progress.run.category),
         "confidence": f"{verdict.confidence:.0%}" if verdict else "",
         "draft": draft,
-        **_about_draft(request, progress),
+        **about_draft,
         "draft_form": form if may_edit else None,
         # The text of someone whose draft was decided on by another person meanwhile.
         "unsaved": form if form is not None and not may_edit else None,
@@ -112,6 +114,18 @@ def _about_draft(request: HtmxHttpRequest, progress: Progress) -> dict[str, Any]
         way_out = _way_out(panel["rewrite"].error_code, request.organization.slug)
         panel |= {f"rewrite_{name}": value for name, value in way_out.items()}
     return panel
+
+
+def _form_for(request: HtmxHttpRequest, draft: EmailDraft, rewrite: DraftRewrite | None) -> DraftForm:
+    """The stored text to be edited, and what this person typed beside it before.
+
+    The instruction of a rewrite that came to nothing is there to be sent again.
+    """
+    beside = {}
+    if rewrite is not None and rewrite.status in (RewriteStatus.FAILED, RewriteStatus.CANCELLED):
+        beside["instruction"] = rewrite.instruction
+    beside |= typed_before(request, draft)
+    return DraftForm(initial={"subject": draft.subject, "body": draft.body, "version": draft.version, **beside})
 
 
 def _way_out(error_code: str, org: str) -> dict[str, str]:
