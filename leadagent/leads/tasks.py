@@ -6,7 +6,6 @@ what waits in PostgreSQL. Every task here is safe to run twice and at once.
 
 import logging
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from importlib import import_module
@@ -23,9 +22,11 @@ from leadagent.leads.emails import rewriting, sending
 from leadagent.leads.importing import imports, pacing, reading
 from leadagent.leads.importing.imports import moving_imports
 from leadagent.leads.knowledge import indexing, reembedding, uploads
+from leadagent.leads.models import Document, DraftRewrite, Upload, WorkflowRun
 from leadagent.leads.outcomes import webhooks
 from leadagent.leads.running import mending, workflow
 from leadagent.leads.running.leases import claim_step
+from leadagent.leads.work_queue import note_nudge
 from leadagent.tenants.models import Organization
 from usage.tasks import drain_inbox
 
@@ -166,50 +167,46 @@ def sweep_runs() -> None:
 
 def nudge_run(run_id: UUID, *, after: timedelta = timedelta(0)) -> None:
     """Have a worker look at the run once the current transaction is committed."""
-    workflow.note_nudge(run_id)
-    _on_commit(partial(_tell, advance_run, run_id, after=after))
+    note_nudge(WorkflowRun, run_id)
+    transaction.on_commit(partial(_tell, advance_run, run_id, after=after))
 
 
 def nudge_import(import_id: UUID) -> None:
     """Have a worker take the file's rows in once the current transaction is committed."""
-    _on_commit(partial(_tell, advance_import, import_id))
+    transaction.on_commit(partial(_tell, advance_import, import_id))
 
 
 def nudge_email(draft_id: UUID) -> None:
     """Have a worker send the approved email once the current transaction is committed."""
-    _on_commit(partial(_tell, send_email, draft_id))
+    transaction.on_commit(partial(_tell, send_email, draft_id))
 
 
 def nudge_rewrite(rewrite_id: UUID, *, after: timedelta = timedelta(0)) -> None:
     """Have a worker write the draft anew once the current transaction is committed."""
-    rewriting.note_nudge(rewrite_id)
-    _on_commit(partial(_tell, rewrite_email, rewrite_id, after=after))
+    note_nudge(DraftRewrite, rewrite_id)
+    transaction.on_commit(partial(_tell, rewrite_email, rewrite_id, after=after))
 
 
 def nudge_document(document_id: UUID, *, after: timedelta = timedelta(0)) -> None:
     """Have a worker prepare the document once the current transaction is committed."""
-    indexing.note_nudge(document_id)
-    _on_commit(partial(_tell, index_document, document_id, after=after))
+    note_nudge(Document, document_id)
+    transaction.on_commit(partial(_tell, index_document, document_id, after=after))
 
 
 def nudge_upload(upload_id: UUID) -> None:
     """Have a worker read the file once the current transaction is committed."""
-    uploads.note_nudge(upload_id)
-    _on_commit(partial(_tell, read_upload, upload_id))
+    note_nudge(Upload, upload_id)
+    transaction.on_commit(partial(_tell, read_upload, upload_id))
 
 
 def nudge_reembedding(organization_id: int) -> None:
     """Have a worker go on with the change of the embedding model once the current transaction is committed."""
-    _on_commit(partial(_tell, reembed_knowledge, organization_id))
+    transaction.on_commit(partial(_tell, reembed_knowledge, organization_id))
 
 
 def nudge_knowledge(organization_id: int) -> None:
     """Have a worker see what changed AI settings mean for the knowledge base, once they are committed."""
-    _on_commit(partial(_tell, follow_embedding_model, organization_id))
-
-
-def _on_commit(tell: Callable[[], None]) -> None:
-    transaction.on_commit(tell)
+    transaction.on_commit(partial(_tell, follow_embedding_model, organization_id))
 
 
 def _tell(task: "Task[Any, None]", *row_id: UUID | int, after: timedelta = timedelta(0)) -> None:

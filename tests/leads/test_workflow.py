@@ -19,7 +19,8 @@ from leadagent.leads.models import (
 )
 from leadagent.leads.running.leases import LeaseLost, claim_step, complete_step, fail_step
 from leadagent.leads.running.run_state import StepFailure
-from leadagent.leads.running.workflow import RunConflict, cancel_run, note_nudge, resume_run, start_run, take_due_runs
+from leadagent.leads.running.workflow import RunConflict, cancel_run, resume_run, start_run, take_due_runs
+from leadagent.leads.work_queue import note_nudge
 from tests.factories import UserFactory
 from tests.leads.factories import OUTCOMES, LeadFactory, claimed, draft_under_review, run_for
 
@@ -137,7 +138,7 @@ def test_the_sweep_finds_what_waits_and_leaves_the_rest() -> None:
     now = timezone.now()
     forgotten = run_for(LeadFactory())
     nudged_just_now = run_for(LeadFactory())
-    note_nudge(nudged_just_now.pk)
+    note_nudge(WorkflowRun, nudged_just_now.pk)
     nudge_lost = run_for(LeadFactory(), done=1)
     WorkflowRun.objects.filter(pk=nudge_lost.pk).update(nudged_at=now - timedelta(minutes=1))
     at_work = run_for(LeadFactory())

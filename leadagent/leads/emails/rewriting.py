@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -35,6 +35,7 @@ from leadagent.leads.prompts.versions import prompt_in_force, written_out
 from leadagent.leads.running import event_loop
 from leadagent.leads.running.run_state import lock_run, note_platform_use
 from leadagent.leads.text import clean
+from leadagent.leads.work_queue import is_free, is_time, pause_of, take_unheard
 from leadagent.tenants import audit
 from leadagent.tenants.models import User
 
@@ -45,7 +46,6 @@ MAX_ATTEMPTS = 3
 HEARTBEAT_SECONDS = 5.0
 # Heard of every few seconds while it works.
 LOST_AFTER = timedelta(seconds=60)
-UNHEARD_AFTER = timedelta(seconds=20)
 
 _REWRITE = """\
 The email in the tag is a draft of yours that a person at {organization} has read. Write it anew as they ask, and keep
@@ -123,7 +123,7 @@ def perform_rewrite(rewrite_id: UUID) -> timedelta | None:
     Of any number of callers one makes the call. A failure is stored with its sentence.
     """
     now = timezone.now()
-    if not DraftRewrite.objects.filter(_due(now), pk=rewrite_id).update(
+    if not _due().filter(pk=rewrite_id).update(
         claimed_at=now, heard_at=now, attempts=F("attempts") + 1, next_attempt_at=None
     ):
         return None
@@ -154,23 +154,13 @@ def perform_rewrite(rewrite_id: UUID) -> timedelta | None:
 
 def take_due_rewrites(*, limit: int = 50) -> list[UUID]:
     """Ids of rewrites that wait and whose nudge seems lost; they count as nudged from now on."""
+    return take_unheard(_due(), limit=limit)
+
+
+def _due() -> QuerySet[DraftRewrite]:
     now = timezone.now()
-    with transaction.atomic():
-        unheard = Q(nudged_at=None) | Q(nudged_at__lt=now - UNHEARD_AFTER)
-        due = DraftRewrite.objects.filter(_due(now), unheard).order_by("pk").select_for_update(skip_locked=True)
-        ids = list(due.values_list("pk", flat=True)[:limit])
-        note_nudge(*ids)
-    return ids
-
-
-def note_nudge(*rewrite_ids: UUID) -> None:
-    """Remember that a worker is being told about these rewrites."""
-    DraftRewrite.objects.filter(pk__in=rewrite_ids).update(nudged_at=timezone.now())
-
-
-def _due(now: datetime) -> Q:
-    free = Q(claimed_at=None) | Q(heard_at__lt=now - LOST_AFTER)
-    return Q(status=RewriteStatus.WAITING) & free & (Q(next_attempt_at=None) | Q(next_attempt_at__lte=now))
+    free = is_free(now, lost_after=LOST_AFTER, renewed="heard_at")
+    return DraftRewrite.objects.filter(free, is_time(now), status=RewriteStatus.WAITING)
 
 
 def _write(rewrite: DraftRewrite, fallback: Fallback | None) -> _Written:
@@ -202,9 +192,7 @@ def _store(rewrite: DraftRewrite, written: _Written, fallback: Fallback | None) 
     now, email = timezone.now(), written.email
     with transaction.atomic():
         run = lock_run(rewrite.draft.run_id)
-        held = DraftRewrite.objects.filter(
-            pk=rewrite.pk, status=RewriteStatus.WAITING, claimed_at=rewrite.claimed_at
-        ).select_for_update()
+        held = _held(rewrite).select_for_update()
         if run is None or not held.exists():
             return
         draft = EmailDraft.objects.get(pk=rewrite.draft_id)
@@ -246,8 +234,7 @@ def _store(rewrite: DraftRewrite, written: _Written, fallback: Fallback | None) 
 def _still_wanted(rewrite: DraftRewrite) -> bool:
     """A database that is away for a moment does not stop a call that is paid for: storing it checks the claim."""
     try:
-        held = DraftRewrite.objects.filter(pk=rewrite.pk, status=RewriteStatus.WAITING, claimed_at=rewrite.claimed_at)
-        return bool(held.update(heard_at=timezone.now()))
+        return bool(_held(rewrite).update(heard_at=timezone.now()))
     except (OperationalError, InterfaceError):
         connection.close_if_unusable_or_obsolete()
         return True
@@ -257,7 +244,7 @@ def _record_failure(rewrite: DraftRewrite, error: AIError) -> timedelta | None:
     if error.permanent or rewrite.attempts >= MAX_ATTEMPTS:
         _fail(rewrite, error.code, error.sentence)
         return None
-    pause = timedelta(seconds=min(max(4.0 * 4 ** (rewrite.attempts - 1), error.retry_after or 0), 900))
+    pause = pause_of(4.0**rewrite.attempts, error.retry_after)
     _held(rewrite).update(
         claimed_at=None,
         next_attempt_at=timezone.now() + pause,
@@ -274,4 +261,5 @@ def _fail(rewrite: DraftRewrite, code: str, sentence: str) -> None:
 
 
 def _held(rewrite: DraftRewrite) -> QuerySet[DraftRewrite]:
+    """The rewrite, while this worker's claim holds."""
     return DraftRewrite.objects.filter(pk=rewrite.pk, status=RewriteStatus.WAITING, claimed_at=rewrite.claimed_at)

@@ -29,10 +29,10 @@ from leadagent.leads.models import (
 )
 from leadagent.leads.outcomes.events import note_outcome
 from leadagent.leads.running.run_state import lock_run, set_lead, set_run
+from leadagent.leads.work_queue import UNHEARD_AFTER
 
 logger = logging.getLogger(__name__)
 
-UNHEARD_AFTER = timedelta(seconds=20)
 LOST_AFTER = timedelta(minutes=5)
 # After a server has put a mail off. Then a person decides.
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180))

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from byok.errors import AIError
@@ -22,13 +22,13 @@ from leadagent.leads.knowledge.embedding import batches_of_embeddings
 from leadagent.leads.knowledge.model_in_use import how_to_reach, index_of
 from leadagent.leads.knowledge.vectors import chunks_without_vector, embedded_text, store_vectors
 from leadagent.leads.models import Chunk, Document, DocumentStatus, KnowledgeIndex
+from leadagent.leads.work_queue import is_free, is_time, note_nudge, pause_of, take_unheard
 from leadagent.tenants.models import Organization
 
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
 CLAIM_LOST_AFTER = timedelta(minutes=3)
-UNHEARD_AFTER = timedelta(seconds=20)
 # What waits for key, credit or budget is tried again by itself after this; a save in the settings does it at once.
 LOOK_AGAIN_AFTER = timedelta(hours=1)
 _TO_DO = (DocumentStatus.PENDING, DocumentStatus.WAITING)
@@ -44,8 +44,7 @@ def index_document(document_id: UUID) -> timedelta | None:
     Of any number of callers one does the work. A failure is stored with its sentence.
     """
     now = timezone.now()
-    claimable = Document.objects.filter(_due(now), pk=document_id)
-    if not claimable.update(claimed_at=now, attempts=F("attempts") + 1, next_attempt_at=None):
+    if not _due().filter(pk=document_id).update(claimed_at=now, attempts=F("attempts") + 1, next_attempt_at=None):
         return None
     document = Document.objects.select_related("organization").get(pk=document_id)
     if document.attempts > MAX_ATTEMPTS:
@@ -83,29 +82,18 @@ def wake_waiting_documents(organization_id: int) -> list[UUID]:
         ).select_for_update(skip_locked=True)
         ids = list(waiting.values_list("pk", flat=True))
         Document.objects.filter(pk__in=ids).update(attempts=0, claimed_at=None, next_attempt_at=None)
-        note_nudge(*ids)
+        note_nudge(Document, *ids)
     return ids
 
 
 def take_due_documents(*, limit: int = 50) -> list[UUID]:
     """Ids of documents that wait and whose nudge seems lost; they count as nudged from now on."""
+    return take_unheard(_due(), limit=limit)
+
+
+def _due() -> QuerySet[Document]:
     now = timezone.now()
-    with transaction.atomic():
-        unheard = Q(nudged_at=None) | Q(nudged_at__lt=now - UNHEARD_AFTER)
-        due = Document.objects.filter(_due(now), unheard).order_by("pk").select_for_update(skip_locked=True)
-        ids = list(due.values_list("pk", flat=True)[:limit])
-        note_nudge(*ids)
-    return ids
-
-
-def note_nudge(*document_ids: UUID) -> None:
-    """Remember that a worker is being told about these documents."""
-    Document.objects.filter(pk__in=document_ids).update(nudged_at=timezone.now())
-
-
-def _due(now: datetime) -> Q:
-    free = Q(claimed_at=None) | Q(claimed_at__lt=now - CLAIM_LOST_AFTER)
-    return Q(status__in=_TO_DO) & free & (Q(next_attempt_at=None) | Q(next_attempt_at__lte=now))
+    return Document.objects.filter(is_free(now, lost_after=CLAIM_LOST_AFTER), is_time(now), status__in=_TO_DO)
 
 
 def _fresh() -> dict[str, object]:
@@ -208,7 +196,7 @@ def _record_failure(document: Document, error: AIError) -> timedelta | None:
         status, pause = DocumentStatus.WAITING, LOOK_AGAIN_AFTER
     elif not error.permanent and attempts < MAX_ATTEMPTS:
         status = DocumentStatus.PENDING
-        pause = timedelta(seconds=min(max(4.0 * 4**attempts, error.retry_after or 0), 900))
+        pause = pause_of(4.0 ** (attempts + 1), error.retry_after)
     Document.objects.filter(_held(document)).update(
         status=status,
         claimed_at=None,

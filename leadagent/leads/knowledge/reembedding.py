@@ -21,10 +21,11 @@ from byok.errors import AIError
 from byok.resolver import EmbeddingChoice, embedding_in_force
 from leadagent.leads.knowledge.batches import in_batches
 from leadagent.leads.knowledge.embedding import generate_embeddings, limits_of
-from leadagent.leads.knowledge.indexing import CLAIM_LOST_AFTER, LOOK_AGAIN_AFTER, UNHEARD_AFTER
+from leadagent.leads.knowledge.indexing import CLAIM_LOST_AFTER, LOOK_AGAIN_AFTER
 from leadagent.leads.knowledge.model_in_use import how_to_reach
 from leadagent.leads.knowledge.vectors import chunks_without_vector, embedded_text, store_vectors
 from leadagent.leads.models import Chunk, ChunkVector, KnowledgeIndex, ReembeddingState
+from leadagent.leads.work_queue import is_free, is_time, pause_of, take_unheard
 from leadagent.tenants.models import Organization
 
 if TYPE_CHECKING:
@@ -113,8 +114,7 @@ def reembed(organization_id: int) -> timedelta | None:
     Of any number of callers one does the work.
     """
     now = timezone.now()
-    claimable = KnowledgeIndex.objects.filter(_due(now), organization_id=organization_id)
-    if not claimable.update(claimed_at=now, attempts=F("attempts") + 1, next_attempt_at=None):
+    if not _due().filter(pk=organization_id).update(claimed_at=now, attempts=F("attempts") + 1, next_attempt_at=None):
         _drop_leftovers(organization_id)
         return None
     index = KnowledgeIndex.objects.select_related("organization").get(organization_id=organization_id)
@@ -225,13 +225,7 @@ def progress_of(organization: Organization) -> Progress | None:
 
 def take_due_changes(*, limit: int = 20) -> list[int]:
     """Organisations whose change waits for a worker and whose nudge seems lost; they count as nudged from now on."""
-    now = timezone.now()
-    with transaction.atomic():
-        unheard = Q(nudged_at=None) | Q(nudged_at__lt=now - UNHEARD_AFTER)
-        due = KnowledgeIndex.objects.filter(_due(now), unheard).order_by("pk").select_for_update(skip_locked=True)
-        ids = list(due.values_list("pk", flat=True)[:limit])
-        KnowledgeIndex.objects.filter(pk__in=ids).update(nudged_at=now)
-    return ids
+    return take_unheard(_due(), limit=limit)
 
 
 def take_unlooked(*, limit: int = 50) -> list[int]:
@@ -245,11 +239,11 @@ def take_unlooked(*, limit: int = 50) -> list[int]:
     return ids
 
 
-def _due(now: datetime) -> Q:
-    free = Q(claimed_at=None) | Q(claimed_at__lt=now - CLAIM_LOST_AFTER)
+def _due() -> QuerySet[KnowledgeIndex]:
+    now = timezone.now()
     # What was paused is looked at again after an hour: credit may have been added, a budget's month may be over.
     to_do = Q(state=ReembeddingState.RUNNING) | Q(state=ReembeddingState.PAUSED, next_attempt_at__isnull=False)
-    return to_do & free & (Q(next_attempt_at=None) | Q(next_attempt_at__lte=now))
+    return KnowledgeIndex.objects.filter(to_do, is_free(now, lost_after=CLAIM_LOST_AFTER), is_time(now))
 
 
 def _held(index: KnowledgeIndex) -> Q:
@@ -269,7 +263,7 @@ def _record_failure(index: KnowledgeIndex, error: AIError) -> timedelta | None:
     if error.permanent or attempts >= MAX_ATTEMPTS:
         _pause(index, error.code, error.sentence)
         return None
-    pause = timedelta(seconds=min(max(2.0 * 2**attempts, error.retry_after or 0), 900))
+    pause = pause_of(2.0 ** (attempts + 1), error.retry_after)
     KnowledgeIndex.objects.filter(_held(index)).update(
         state=ReembeddingState.RUNNING,
         claimed_at=None,

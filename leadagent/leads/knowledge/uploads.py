@@ -12,13 +12,14 @@ from uuid import UUID
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from leadagent.leads.knowledge.documents import add_document_to_knowledge_base, replace_document
 from leadagent.leads.knowledge.file_reading import WALL_SECONDS, FileProblem, ReadFile, read_file
 from leadagent.leads.models import Document, DocumentKind, Upload, UploadStatus
 from leadagent.leads.text import clean, one_line
+from leadagent.leads.work_queue import is_free, take_unheard
 from leadagent.tenants import audit
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ logger = logging.getLogger(__name__)
 FILES_AT_ONCE = 20
 MAX_ATTEMPTS = 2
 CLAIM_LOST_AFTER = timedelta(seconds=2 * WALL_SECONDS)
-UNHEARD_AFTER = timedelta(seconds=20)
 # After these days nobody will ask any more why a file gave no text.
 FORGET_AFTER = timedelta(days=7)
 
@@ -74,8 +74,7 @@ def read_upload(upload_id: UUID) -> UUID | None:
     Of any number of callers one does the work. A file without text keeps its line, with the reason.
     """
     now = timezone.now()
-    claimable = Upload.objects.filter(_due(), pk=upload_id)
-    if not claimable.update(claimed_at=now, attempts=F("attempts") + 1, status=UploadStatus.READING):
+    if not _due().filter(pk=upload_id).update(claimed_at=now, attempts=F("attempts") + 1, status=UploadStatus.READING):
         return None
     upload = Upload.objects.select_related("organization", "replaces", "created_by").get(pk=upload_id)
     try:
@@ -109,24 +108,13 @@ def take_due_uploads(*, limit: int = 50) -> list[UUID]:
 
     Lines of files that gave no text are forgotten after a week.
     """
-    now = timezone.now()
-    Upload.objects.filter(status=UploadStatus.FAILED, created_at__lt=now - FORGET_AFTER).delete()
-    with transaction.atomic():
-        unheard = Q(nudged_at=None) | Q(nudged_at__lt=now - UNHEARD_AFTER)
-        due = Upload.objects.filter(_due(), unheard).order_by("pk").select_for_update(skip_locked=True)
-        ids = list(due.values_list("pk", flat=True)[:limit])
-        note_nudge(*ids)
-    return ids
+    Upload.objects.filter(status=UploadStatus.FAILED, created_at__lt=timezone.now() - FORGET_AFTER).delete()
+    return take_unheard(_due(), limit=limit)
 
 
-def note_nudge(*upload_ids: UUID) -> None:
-    """Remember that a worker is being told about these files."""
-    Upload.objects.filter(pk__in=upload_ids).update(nudged_at=timezone.now())
-
-
-def _due() -> Q:
-    free = Q(claimed_at=None) | Q(claimed_at__lt=timezone.now() - CLAIM_LOST_AFTER)
-    return ~Q(status=UploadStatus.FAILED) & free
+def _due() -> QuerySet[Upload]:
+    free = is_free(timezone.now(), lost_after=CLAIM_LOST_AFTER)
+    return Upload.objects.filter(free).exclude(status=UploadStatus.FAILED)
 
 
 def _refuse(upload: Upload, code: str, sentence: str) -> None:

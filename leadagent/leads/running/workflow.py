@@ -5,7 +5,7 @@ step is in `steps`, who may run it in `leases`.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -27,12 +27,11 @@ from leadagent.leads.models import (
     WorkflowRun,
 )
 from leadagent.leads.running.run_state import lock_run, set_lead_of, set_run
+from leadagent.leads.work_queue import take_unheard
 from leadagent.tenants import audit
 from leadagent.tenants.models import User
 
 STEPS = (StepName.RESEARCH, StepName.QUALIFICATION, StepName.EMAIL_GENERATION)
-# A nudge that a worker has not heard after this long counts as lost.
-UNHEARD_AFTER = timedelta(seconds=20)
 
 
 class RunConflict(Exception):
@@ -171,22 +170,8 @@ def take_due_runs(*, limit: int = 200) -> list[UUID]:
     pending, running = Q(status=StepStatus.PENDING), Q(status=StepStatus.RUNNING)
     unfinished = steps.filter(pending | running)
     busy = steps.filter((running & Q(lease_expires_at__gt=now)) | (pending & Q(next_attempt_at__gt=now)))
-    with transaction.atomic():
-        due = (
-            WorkflowRun.objects.filter(Q(nudged_at=None) | Q(nudged_at__lt=now - UNHEARD_AFTER), status__in=ACTIVE)
-            .filter(pk__in=unfinished.values("run_id"))
-            .exclude(pk__in=busy.values("run_id"))
-            .order_by("pk")
-            .select_for_update(skip_locked=True, no_key=True)
-        )
-        ids = list(due.values_list("pk", flat=True)[:limit])
-        note_nudge(*ids)
-    return ids
-
-
-def note_nudge(*run_ids: UUID) -> None:
-    """Remember that a worker is being told about these runs, so that the sweep leaves them alone for a while."""
-    WorkflowRun.objects.filter(pk__in=run_ids).update(nudged_at=timezone.now())
+    due = WorkflowRun.objects.filter(status__in=ACTIVE, pk__in=unfinished.values("run_id"))
+    return take_unheard(due.exclude(pk__in=busy.values("run_id")), limit=limit)
 
 
 def _resume(locked: WorkflowRun | None) -> WorkflowRun:
