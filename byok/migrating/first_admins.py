@@ -11,7 +11,8 @@ from django.core.validators import validate_email
 from django.db import transaction
 
 from byok.migrating.importing import Outcome, State
-from leadagent.tenants.membership import AlreadyInvited, AlreadyMember, MembershipError, invite, resend_invitation
+from leadagent.tenants.invitations import AlreadyInvited, AlreadyMember, invite, resend_invitation
+from leadagent.tenants.membership import MembershipError
 from leadagent.tenants.models import Invitation, InvitationQuerySet, Organization, Role
 
 _HEADER = ("clerkOrgId", "email")

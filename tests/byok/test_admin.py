@@ -39,7 +39,7 @@ from byok.models import (
     SupersededKey,
 )
 from leadagent.leads.models import RunStatus, WorkflowRun
-from leadagent.tenants.membership import invite
+from leadagent.tenants.invitations import invite
 from leadagent.tenants.models import ApiToken, AuditEvent, Invitation, Membership, Organization, Role, User
 from tests.byok.keys import KEYS, PLATFORM_KEY
 from tests.factories import MembershipFactory, UserFactory

@@ -22,7 +22,7 @@ from django.http import HttpRequest
 from django.test import Client
 from django.urls import reverse
 
-from leadagent.tenants.membership import invite
+from leadagent.tenants.invitations import invite
 from leadagent.tenants.models import Invitation, Membership, Role, User, hash_token
 from tests.factories import MembershipFactory, OrganizationFactory, UserFactory
 from tests.routes import ROUTES, Route

@@ -50,7 +50,7 @@ from leadagent.leads.models import (
 from leadagent.leads.outcomes.webhooks import add_webhook
 from leadagent.leads.running.workflow import STEPS
 from leadagent.tenants import audit
-from leadagent.tenants.membership import invite
+from leadagent.tenants.invitations import invite
 from leadagent.tenants.models import ApiToken, Organization, Role, User
 from tests.byok.catalog_rows import add_model
 from tests.factories import MembershipFactory, OrganizationFactory, UserFactory

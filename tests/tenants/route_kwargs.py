@@ -20,7 +20,7 @@ from leadagent.leads.models import Document, EmailDraft, LeadSource, RunStatus, 
 from leadagent.leads.outcomes.webhooks import add_webhook
 from leadagent.leads.prompts.versions import save_prompt
 from leadagent.leads.running.comparing import start_comparison
-from leadagent.tenants.membership import invite
+from leadagent.tenants.invitations import invite
 from leadagent.tenants.models import ApiToken, Organization, Role
 from tests.byok.catalog_rows import add_model
 from tests.factories import MembershipFactory, UserFactory

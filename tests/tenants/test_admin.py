@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from leadagent.tenants.membership import invite
+from leadagent.tenants.invitations import invite
 from leadagent.tenants.models import (
     ApiToken,
     AuditEvent,

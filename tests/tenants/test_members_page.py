@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from leadagent.tenants.membership import invite
+from leadagent.tenants.invitations import invite
 from leadagent.tenants.models import AuditEvent, Invitation, Membership, Organization, Role
 from tests.factories import MembershipFactory
 

@@ -8,17 +8,8 @@ from functools import partial
 import pytest
 from django.db import connection, connections, transaction
 
-from leadagent.tenants.membership import (
-    AlreadyInvited,
-    AlreadyMember,
-    InvitationClosed,
-    LastAdmin,
-    accept_invitation,
-    change_role,
-    invite,
-    leave,
-    withdraw_invitation,
-)
+from leadagent.tenants.invitations import AlreadyInvited, AlreadyMember, InvitationClosed, accept_invitation, invite, withdraw_invitation
+from leadagent.tenants.membership import LastAdmin, change_role, leave
 from leadagent.tenants.models import AuditEvent, Invitation, Membership, Organization, Role
 from leadagent.tenants.onboarding import SlugTaken, create_organization
 from tests.factories import MembershipFactory, OrganizationFactory, UserFactory

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from leadagent.http import HtmxHttpRequest
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.forms import OrganizationForm
-from leadagent.tenants.membership import open_invitations_of
+from leadagent.tenants.invitations import open_invitations_of
 from leadagent.tenants.models import Membership, Organization, Role, User
 from leadagent.tenants.onboarding import SlugTaken, TooManyOrganizations, create_organization, wizard_steps
 

@@ -11,13 +11,8 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from leadagent.tenants.membership import (
-    AlreadyMember,
-    MembershipError,
-    accept_invitation,
-    open_invitations_of,
-    verified_addresses,
-)
+from leadagent.tenants.invitations import AlreadyMember, accept_invitation, open_invitations_of, verified_addresses
+from leadagent.tenants.membership import MembershipError
 from leadagent.tenants.models import Invitation, User, hash_token
 
 

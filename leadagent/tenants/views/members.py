@@ -11,16 +11,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from leadagent.http import HtmxHttpRequest
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.forms import InviteForm, RoleForm
-from leadagent.tenants.membership import (
-    LastAdmin,
-    MembershipError,
-    change_role,
-    invite,
-    leave,
-    remove_member,
-    resend_invitation,
-    withdraw_invitation,
-)
+from leadagent.tenants.invitations import invite, resend_invitation, withdraw_invitation
+from leadagent.tenants.membership import LastAdmin, MembershipError, change_role, leave, remove_member
 from leadagent.tenants.models import Invitation, Membership, Role
 
 P = ParamSpec("P")
