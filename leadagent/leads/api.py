@@ -239,7 +239,7 @@ def _lead_out(lead: Lead) -> dict[str, Any]:
 
 
 def _run_out(lead: Lead) -> dict[str, Any] | None:
-    run = lead.runs.main().order_by("-created_at", "-pk").first()
+    run = lead.runs.main().newest()
     if run is None:
         return None
     draft = EmailDraft.objects.filter(run=run).first()

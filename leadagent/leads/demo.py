@@ -12,7 +12,7 @@ from django.utils import timezone
 from byok.config.ai_config import save_ai_config
 from byok.models import AIConfig
 from leadagent.leads.demo_leads import DEMO_LEADS, DemoLead
-from leadagent.leads.emails.outreach import Email, create_draft
+from leadagent.leads.emails.writing import Email, create_draft
 from leadagent.leads.models import (
     DraftStatus,
     Lead,

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from leadagent.leads.emails import rewriting, sending
 from leadagent.leads.importing import imports, pacing, reading
 from leadagent.leads.importing.imports import moving_imports
-from leadagent.leads.knowledge import indexing, reembedding, uploads
+from leadagent.leads.knowledge import indexing, model_change, reembedding, uploads
 from leadagent.leads.models import Document, DraftRewrite, Upload, WorkflowRun
 from leadagent.leads.outcomes import webhooks
 from leadagent.leads.running import mending, workflow
@@ -95,8 +95,8 @@ def follow_embedding_model(organization_id: int) -> None:
         return
     for document_id in indexing.wake_waiting_documents(organization_id):
         _tell(index_document, document_id)
-    reembedding.resume_reembedding(organization_id)
-    if reembedding.follow_configuration(organization):
+    model_change.resume_reembedding(organization_id)
+    if model_change.follow_configuration(organization):
         _tell(reembed_knowledge, organization_id)
 
 
@@ -160,8 +160,8 @@ def sweep_runs() -> None:
         _tell(index_document, document_id)
     for organization_id in reembedding.take_due_changes():
         _tell(reembed_knowledge, organization_id)
-    for organization in Organization.objects.filter(pk__in=reembedding.take_unlooked()):
-        if reembedding.follow_configuration(organization):
+    for organization in Organization.objects.filter(pk__in=model_change.take_unlooked()):
+        if model_change.follow_configuration(organization):
             _tell(reembed_knowledge, organization.pk)
 
 

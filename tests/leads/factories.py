@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from factory.declarations import Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
-from leadagent.leads.emails.outreach import Email
+from leadagent.leads.emails.writing import Email
 from leadagent.leads.models import (
     Category,
     Document,

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadagent.leads.emails.bounces import read_bounce, take_bounce
-from leadagent.leads.emails.outreach import approve_draft
+from leadagent.leads.emails.deciding import approve_draft
 from leadagent.leads.emails.sending import send_draft
 from leadagent.leads.models import DeliveryReport, EmailDraft, Lead, LeadStatus
 from leadagent.tenants.models import AuditEvent, Role

@@ -20,7 +20,7 @@ from byok.calls.platform_fallback import Fallback
 from byok.config.values import InvalidConfig
 from byok.models import AIConfig
 from leadagent.leads import tasks
-from leadagent.leads.emails.outreach import DraftConflict, approve_draft
+from leadagent.leads.emails.deciding import DraftConflict, approve_draft
 from leadagent.leads.emails.sending import send_draft
 from leadagent.leads.models import (
     DraftStatus,

@@ -5,7 +5,7 @@ from importlib import import_module
 import pytest
 from django.db import connection
 
-from leadagent.leads.emails.outreach import edit_draft
+from leadagent.leads.emails.deciding import edit_draft
 from leadagent.leads.models import DraftRevision
 from tests.factories import UserFactory
 from tests.leads.factories import draft_under_review

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from byok.errors import AIError
-from leadagent.leads.emails.outreach import edit_draft
+from leadagent.leads.emails.deciding import edit_draft
 from leadagent.leads.emails.rewriting import perform_rewrite
 from leadagent.leads.models import DraftRewrite, DraftStatus, EmailDraft
 from leadagent.tenants.models import Membership, Organization

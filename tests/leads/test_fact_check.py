@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadagent.leads.emails.fact_check import Stretch, mentions, not_found, stretches
+from leadagent.leads.emails.fact_check import Stretch, not_found, stretches
+from leadagent.leads.emails.mentions import mentions
 
 REPORT = """\
 Gears Ltd (https://www.gears.example/about) makes gearboxes in Leeds since 1987. They need 400 licences from

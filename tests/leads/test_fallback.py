@@ -12,7 +12,7 @@ from byok.errors import AIError
 from byok.models import AIConfig
 from byok.providers import REGISTRY
 from leadagent.leads import tasks
-from leadagent.leads.emails.outreach import edit_draft
+from leadagent.leads.emails.deciding import edit_draft
 from leadagent.leads.emails.rewrite_fallback import NothingToGrant, grant_rewrite
 from leadagent.leads.emails.rewriting import ask_for_rewrite, perform_rewrite
 from leadagent.leads.knowledge import find_passages, indexing

@@ -11,7 +11,7 @@ from django.core import mail
 
 from leadagent.leads.emails.flowed import joined
 from leadagent.leads.emails.message import message_for
-from leadagent.leads.emails.outreach import approve_draft
+from leadagent.leads.emails.deciding import approve_draft
 from leadagent.leads.emails.sending import send_draft
 from leadagent.leads.emails.voice import save_voice
 from leadagent.leads.models import EmailDraft, Lead, RunStatus, Voice, WorkflowRun

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from leadagent.leads.emails.outreach import DraftConflict, Email, approve_draft, discard_draft, edit_draft
+from leadagent.leads.emails.deciding import DraftConflict, approve_draft, discard_draft, edit_draft
+from leadagent.leads.emails.writing import Email
 from leadagent.leads.emails.rewriting import ask_for_rewrite, perform_rewrite
 from leadagent.leads.models import DraftStatus, EmailDraft, LeadStatus, RunStatus, WorkflowRun
 from leadagent.leads.running.steps import perform_step

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from leadagent.leads import tasks
-from leadagent.leads.emails.outreach import DraftConflict, approve_draft, cancel_schedule, discard_draft, edit_draft
+from leadagent.leads.emails.deciding import DraftConflict, approve_draft, cancel_schedule, discard_draft, edit_draft
 from leadagent.leads.emails.rewriting import ask_for_rewrite, perform_rewrite
 from leadagent.leads.emails.sending import send_draft, take_unsent_drafts
 from leadagent.leads.emails.voice import VoiceConflict, save_voice

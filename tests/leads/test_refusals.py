@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from leadagent.leads import tasks
-from leadagent.leads.emails.outreach import approve_draft, cancel_schedule
+from leadagent.leads.emails.deciding import approve_draft, cancel_schedule
 from leadagent.leads.emails.refusals import Meaning, refusal_of
 from leadagent.leads.emails.sending import PAUSES, UNKNOWN, send_draft, take_unsent_drafts
 from leadagent.leads.models import DeliveryReport, DraftStatus, EmailDraft

@@ -8,7 +8,7 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCall
 from pydantic_ai.models.function import AgentInfo
 
 from byok.errors import AIError
-from leadagent.leads.emails.outreach import write_email
+from leadagent.leads.emails.writing import write_email
 from leadagent.leads.knowledge.indexing import index_document
 from leadagent.leads.models import Category, Qualification
 from leadagent.leads.research import Report, research

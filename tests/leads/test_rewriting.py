@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from byok.errors import AIError
 from leadagent.leads import tasks
-from leadagent.leads.emails.outreach import DraftConflict, approve_draft, discard_draft, edit_draft
+from leadagent.leads.emails.deciding import DraftConflict, approve_draft, discard_draft, edit_draft
 from leadagent.leads.emails.rewriting import (
     RewriteConflict,
     ask_for_rewrite,

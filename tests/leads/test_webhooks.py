@@ -19,7 +19,7 @@ from django.utils import timezone
 from byok.keys.alert_secrets import rewrap_alert_secrets
 from byok.keys.inventory import take_inventory
 from leadagent.egress import Answer, EgressFailed, EgressRefused
-from leadagent.leads.emails.outreach import approve_draft
+from leadagent.leads.emails.deciding import approve_draft
 from leadagent.leads.emails.sending import send_draft
 from leadagent.leads.inbox.intake import take_in
 from leadagent.leads.models import (

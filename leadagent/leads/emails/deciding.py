@@ -1,73 +1,35 @@
-"""The reply: written by the model, read and decided on by a person, sent once.
+"""What people decide about a reply: to save an edit, approve it, take that back, discard it.
 
-Whoever edits, approves or discards a draft must have seen its newest version; the other
-side is told, and nothing of either text is lost. Sending is in `sending`.
+Whoever decides must have seen the newest version of the draft; the other side is told, and
+nothing of either text is lost. Sending is in `sending`.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
-from email.utils import parseaddr
-from typing import Any, Self
+from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
 
-from byok.calls.platform_fallback import Fallback
 from leadagent.leads.emails.revisions import add_revision
-from leadagent.leads.emails.voice import voice_of, with_signature
+from leadagent.leads.emails.writing import SUBJECT_LIMIT
 from leadagent.leads.models import (
-    Category,
     DraftStatus,
     EmailDraft,
-    Lead,
     LeadStatus,
-    Qualification,
     RevisionKind,
     RewriteStatus,
     RunStatus,
-    StepName,
     WorkflowRun,
 )
-from leadagent.leads.prompts.versions import instructions_for
-from leadagent.leads.research.citations import without_citations
 from leadagent.leads.running.run_state import lock_run, set_lead, set_run
 from leadagent.leads.text import clean, one_line
 from leadagent.tenants import audit
 from leadagent.tenants.models import User
 
-SUBJECT_LIMIT = 200
-BODY_LIMIT = 20_000
 # Nobody has begun to send these.
 WAITING = (DraftStatus.DRAFT, DraftStatus.SCHEDULED, DraftStatus.SEND_FAILED)
-
-
-PURPOSES = {
-    Category.QUALIFIED: "The lead is qualified: show that we understood what they need and propose a first call.",
-    Category.UNQUALIFIED: "The lead is not a fit: thank them, say kindly that we cannot help, and do not sell.",
-    Category.SUPPORT: "The lead needs support: say that the request has reached us and ask for what is missing.",
-    Category.FOLLOW_UP: "It is not clear yet whether the lead is a fit: ask the two or three questions that decide it.",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Email:
-    """A reply as the model wrote it, cleaned: the subject is one line, and nothing cites the report, which stays here.
-
-    `model`: the one that wrote it, if known.
-    """
-
-    subject: str
-    body: str
-    model: str = ""
-
-    @classmethod
-    def cleaned(cls, subject: str, body: str, *, model: str = "") -> Self:
-        """From what a model answered."""
-        subject, body = without_citations(subject), without_citations(clean(body))
-        return cls(one_line(subject, limit=SUBJECT_LIMIT), body.strip()[:BODY_LIMIT], model)
 
 
 class DraftConflict(Exception):
@@ -76,63 +38,6 @@ class DraftConflict(Exception):
     def __init__(self, current: EmailDraft) -> None:
         super().__init__("The draft was changed in the meantime.")
         self.current = current
-
-
-def write_email(
-    lead: Lead, research: str, qualification: Qualification, *, run: WorkflowRun, fallback: Fallback | None = None
-) -> Email:
-    """Write the reply to a lead with the organisation's chat model. Raises `AIError`."""
-    from leadagent.leads.running import agents
-
-    used: list[str] = []
-    written = agents.ask(
-        agents.Reply,
-        organization=run.organization,
-        operation="email_generation",
-        lead=lead,
-        run=run,
-        fallback=fallback,
-        instructions=instructions_for(
-            run.organization, "email_generation", run=run, purpose=PURPOSES[qualification.category]
-        ),
-        prompt=agents.lead_prompt(lead, report=research, qualification=qualification),
-        used=used,
-    )
-    return Email.cleaned(written.subject, written.body, model=used[-1] if used else "")
-
-
-def create_draft(run: WorkflowRun, email: Email) -> EmailDraft:
-    """Store the model's reply, with the signature below it, for review or for comparison only.
-
-    The caller holds the run's lock.
-    """
-    body = with_signature(email.body, voice_of(run.organization))
-    draft = EmailDraft(
-        run=run,
-        status=DraftStatus.COMPARED if run.is_comparison else DraftStatus.DRAFT,
-        subject=email.subject,
-        body=body,
-        original_subject=email.subject,
-        original_body=body,
-    )
-    draft.message_id = f"<{draft.pk}@{parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition('@')[2]}>"
-    draft.save(force_insert=True)
-    prompt = run.steps.filter(name=StepName.EMAIL_GENERATION).values_list("prompt_version", flat=True).first()
-    add_revision(
-        draft,
-        RevisionKind.WRITTEN,
-        subject=email.subject,
-        body=body,
-        model=email.model,
-        prompt_version=prompt or "",
-    )
-    return draft
-
-
-def report_of(run: WorkflowRun) -> str:
-    """The research report of a run; empty where there is none."""
-    step = run.steps.filter(name=StepName.RESEARCH).first()
-    return str(((step.result if step is not None else None) or {}).get("report", ""))
 
 
 def edit_draft(

@@ -9,7 +9,7 @@ from django import forms
 from django.core.validators import MaxLengthValidator
 from django.utils import timezone
 
-from leadagent.leads.emails.outreach import BODY_LIMIT, SUBJECT_LIMIT
+from leadagent.leads.emails.writing import BODY_LIMIT, SUBJECT_LIMIT
 from leadagent.leads.emails.rewriting import INSTRUCTION_LIMIT
 from leadagent.leads.emails.voice_forms import refuse_key_in
 from leadagent.leads.text import clean
@@ -50,7 +50,7 @@ class DraftForm(forms.Form):
         return refuse_key_in(said)
 
     def text(self) -> dict[str, Any]:
-        """Subject, body and version, as the decisions of `outreach` take them."""
+        """Subject, body and version, as the decisions of `deciding` take them."""
         return {name: self.cleaned_data[name] for name in ("subject", "body", "version")}
 
     def typed_for_other_buttons(self) -> dict[str, str]:

@@ -10,7 +10,7 @@ from uuid import UUID
 from leadagent.leads.emails.fact_check import Stretch, not_found, stretches
 from leadagent.leads.emails.rewriting import newest_rewrite
 from leadagent.leads.emails.voice import sender_name, voice_of
-from leadagent.leads.models import Chunk, DraftStatus, EmailDraft, StepName, WorkflowRun
+from leadagent.leads.models import Chunk, DraftStatus, EmailDraft, WorkflowRun, found_by_research
 
 # The tool whose answers are passages of the organisation's own documents.
 _KNOWLEDGE_TOOL = "query_knowledge_base"
@@ -68,8 +68,7 @@ def _sources(run: WorkflowRun) -> Iterable[str]:
     lead, voice = run.lead, voice_of(run.organization)
     yield from (lead.name, lead.email, lead.company, lead.phone, lead.message)
     yield from (run.organization.name, sender_name(voice), voice.signature, voice.reply_to, voice.notes)
-    step = run.steps.filter(name=StepName.RESEARCH).first()
-    result: dict[str, Any] = (step.result if step is not None else None) or {}
+    result = found_by_research(run.steps.all())
     yield str(result.get("report", ""))
     for call in result.get("tool_calls", []):
         if call.get("tool") == _KNOWLEDGE_TOOL:

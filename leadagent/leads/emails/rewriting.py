@@ -20,7 +20,8 @@ from django.utils import timezone
 
 from byok.calls.platform_fallback import Fallback, OnPlatform, own_key_first
 from byok.errors import AIError
-from leadagent.leads.emails.outreach import PURPOSES, Email, change_text, report_of
+from leadagent.leads.emails.deciding import change_text
+from leadagent.leads.emails.writing import PURPOSES, Email, report_of
 from leadagent.leads.emails.revisions import add_revision
 from leadagent.leads.emails.voice import voice_of, with_signature
 from leadagent.leads.models import (

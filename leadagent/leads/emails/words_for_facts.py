@@ -61,55 +61,8 @@ TOP_LEVELS = (
     "|example|test|tech|cloud|shop|store|online|agency|software|solutions"
 )
 # Capitals that name no product.
-ORDINARY_CAPITALS = frozenset(
-    [
-        "I",
-        "OK",
-        "PS",
-        "P.S",
-        "FAQ",
-        "PDF",
-        "CEO",
-        "CTO",
-        "CFO",
-        "COO",
-        "HR",
-        "IT",
-        "PR",
-        "Q&A",
-        "ASAP",
-        "FYI",
-        "RE",
-        "FW",
-        "EU",
-        "UK",
-        "US",
-        "USA",
-        "UTC",
-        "GMT",
-        "CET",
-        "AM",
-        "PM",
-        "ID",
-        "TBD",
-        "TBC",
-        "VAT",
-        "MR",
-        "MRS",
-        "MS",
-        "DR",
-        "PROF",
-        "ENGLISH",
-        "GERMAN",
-        "FRENCH",
-        "SPANISH",
-        "ITALIAN",
-        "DUTCH",
-        "EUROPE",
-        "EUROPEAN",
-        "DEAR",
-        "BEST",
-        "KIND",
-        "REGARDS",
-    ]
+_ORDINARY_CAPITALS = (
+    "I OK PS P.S FAQ PDF CEO CTO CFO COO HR IT PR Q&A ASAP FYI RE FW EU UK US USA UTC GMT CET AM PM ID TBD TBC "
+    "VAT MR MRS MS DR PROF ENGLISH GERMAN FRENCH SPANISH ITALIAN DUTCH EUROPE EUROPEAN DEAR BEST KIND REGARDS"
 )
+ORDINARY_CAPITALS = frozenset(_ORDINARY_CAPITALS.split())

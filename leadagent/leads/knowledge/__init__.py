@@ -1,7 +1,8 @@
 """The organisation's knowledge base: documents cut into passages, found by meaning.
 
 reading a file → `documents` (the text) → `chunking` (passages) → `embedding` (vectors) → `indexing`
-(searchable) → `search`. `reembedding` changes the embedding model while the old vectors serve.
+(searchable) → `search`. `model_change` decides on another embedding model, `reembedding` brings it in while the old
+vectors serve.
 """
 
 from leadagent.leads.knowledge.documents import add_document_to_knowledge_base

@@ -6,7 +6,7 @@ from functools import partial
 from django.urls import reverse
 
 from leadagent.http import HtmxHttpRequest
-from leadagent.leads.knowledge.reembedding import Progress
+from leadagent.leads.knowledge.model_change import Progress
 from leadagent.leads.models import ReembeddingState
 from leadagent.tenants.models import Role
 

@@ -1,16 +1,26 @@
-"""Vectors of passages in PostgreSQL: which are missing, and storing a batch."""
+"""Vectors of passages in PostgreSQL: which are missing, storing a batch, which are left over."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db import connection, transaction
+from django.db.models import Exists, F, OuterRef, QuerySet
 
-from leadagent.leads.models import Chunk, ChunkVector
+from byok.resolver import EmbeddingChoice
+from leadagent.leads.models import Chunk, ChunkVector, KnowledgeIndex, ReembeddingState
 
 if TYPE_CHECKING:
     from leadagent.tenants.models import Organization
+
+
+_DROPPED_AT_ONCE = 2000
+
+
+def searchable_chunks(organization: Organization) -> QuerySet[Chunk]:
+    """The passages of the versions that searches find."""
+    return organization.chunks.filter(version=F("document__searchable_version"))
 
 
 def chunks_without_vector(organization: Organization, model: str) -> QuerySet[Chunk]:
@@ -53,3 +63,27 @@ def store_vectors(chunks: Sequence[Chunk], vectors: Sequence[Sequence[float]], m
     ]
     ChunkVector.objects.bulk_create(rows, ignore_conflicts=True)
     return len(rows)
+
+
+def leftover_vectors(index: KnowledgeIndex) -> QuerySet[ChunkVector]:
+    """Vectors of models that neither serve nor are to serve."""
+    wanted = [EmbeddingChoice(index.provider, index.model).name]
+    if index.state in (ReembeddingState.RUNNING, ReembeddingState.PAUSED):
+        wanted.append(EmbeddingChoice(index.next_provider, index.next_model).name)
+    return ChunkVector.objects.filter(organization_id=index.pk).exclude(model__in=wanted)
+
+
+def drop_leftovers(organization_id: int) -> None:
+    """Delete `leftover_vectors`, in batches."""
+    while True:
+        with transaction.atomic():
+            # Shared: a change that begins at this moment waits until these are gone.
+            index = KnowledgeIndex.objects.select_for_update().filter(pk=organization_id).first()
+            if index is None:
+                return
+            batch = leftover_vectors(index).select_for_update(skip_locked=True).values_list("pk", flat=True)
+            ids = list(batch[:_DROPPED_AT_ONCE])
+            with connection.cursor() as cursor:
+                cursor.execute("DELETE FROM leads_chunkvector WHERE id = ANY(%s)", [ids])
+        if len(ids) < _DROPPED_AT_ONCE:
+            return

@@ -31,6 +31,7 @@ from leadagent.leads.models.workflow import (
     StepName,
     StepStatus,
     WorkflowRun,
+    found_by_research,
 )
 
 __all__ = [
@@ -81,4 +82,5 @@ __all__ = [
     "Voice",
     "WebhookDelivery",
     "WorkflowRun",
+    "found_by_research",
 ]

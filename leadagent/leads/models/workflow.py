@@ -6,9 +6,10 @@ The rows here are the workflow's only memory. Who may change them, and when, is 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Self
+from typing import Any, Self
 
 from django.db import models
 from django.db.models import Q
@@ -90,6 +91,10 @@ class WorkflowRunQuerySet(models.QuerySet["WorkflowRun"]):
     def main(self) -> Self:
         """Runs that answer their lead; without those that only compare models."""
         return self.filter(is_comparison=False)
+
+    def newest(self) -> WorkflowRun | None:
+        """The one that was begun last."""
+        return self.order_by("-created_at", "-pk").first()
 
 
 class WorkflowRun(models.Model):
@@ -254,3 +259,8 @@ class Step(models.Model):
         if self.started_at is None or self.finished_at is None:
             return None
         return self.finished_at - self.started_at
+
+
+def found_by_research(steps: Iterable[Step]) -> dict[str, Any]:
+    """What the research among the steps of a run has found (`report`, `sources`, `tool_calls`, …); empty before."""
+    return next((step.result for step in steps if step.name == StepName.RESEARCH and step.result), {})

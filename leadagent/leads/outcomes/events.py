@@ -57,7 +57,7 @@ def payload_of(lead: Lead, event: LeadEvent) -> dict[str, Any]:
 
 def _qualification_of(lead: Lead) -> dict[str, Any] | None:
     """The newest verdict with its reasons, for addresses that an admin lets have them; None before the first."""
-    run = lead.runs.main().exclude(category="").order_by("-created_at", "-pk").first()
+    run = lead.runs.main().exclude(category="").newest()
     verdict = run.qualification if run is not None else None
     if verdict is None:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leadagent.leads.emails.outreach import PURPOSES
+from leadagent.leads.emails.writing import PURPOSES, report_of
 from leadagent.leads.models import Category, Lead, Qualification, StepName
 from leadagent.leads.prompts.versions import written_out
 from leadagent.tenants.models import Organization
@@ -40,9 +40,8 @@ def preview(organization: Organization, operation: StepName, text: str, lead: Le
     """
     from leadagent.leads.running import agents
 
-    run = lead.runs.order_by("-created_at", "-pk").first() if lead is not None else None
-    research = run.steps.filter(name=StepName.RESEARCH).first() if run is not None else None
-    report = str((research.result or {}).get("report") or _REPORT) if research is not None else _REPORT
+    run = lead.runs.newest() if lead is not None else None
+    report = (report_of(run) if run is not None else "") or _REPORT
     verdict = (run.qualification if run is not None else None) or _VERDICT
     shown = lead if lead is not None else example_lead(organization)
     return Preview(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from leadagent.leads.models import EmailDraft, Qualification, Step, StepName, WorkflowRun
+from leadagent.leads.models import EmailDraft, Qualification, Step, StepName, WorkflowRun, found_by_research
 from leadagent.leads.running.progress import Pill, StepLine, category_pill, step_lines
 from leadagent.leads.text_diff import Piece, compare
 from usage.analytics.runs import RunFigures, figures_of_runs
@@ -108,7 +108,7 @@ def comparison_of(run: WorkflowRun) -> Comparison | None:
 
 def _side(run: WorkflowRun, figures: dict[str, RunFigures]) -> Side:
     steps = list(run.steps.all())
-    found: dict[str, Any] = next((step.result for step in steps if step.name == StepName.RESEARCH and step.result), {})
+    found = found_by_research(steps)
     return Side(
         run=run,
         steps=steps,

@@ -62,7 +62,7 @@ def start_comparison(
     """
     with transaction.atomic():
         locked = Lead.objects.select_for_update(no_key=True).get(pk=lead.pk)
-        main = locked.runs.main().order_by("-created_at", "-pk").first()
+        main = locked.runs.main().newest()
         if main is None or main.is_active:
             raise RunConflict("There is nothing to compare with before the first run has ended.")
         if locked.runs.filter(is_comparison=True, status__in=OPEN).exists():
@@ -100,7 +100,7 @@ def use_comparison(run: WorkflowRun, *, by: User, request: HttpRequest | None = 
         locked = lock_run(run.pk)
         if locked is None:
             raise RunConflict("This comparison is gone.")
-        main = locked.lead.runs.main().order_by("-created_at", "-pk").first()
+        main = locked.lead.runs.main().newest()
         if problem := why_unusable(locked, main):
             raise RunConflict(problem)
         if main is not None and main.status in OPEN:

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from leadagent.leads.emails.outreach import Email, create_draft
+from leadagent.leads.emails.writing import Email, create_draft
 from leadagent.leads.models import LeadStatus, Qualification, RunStatus, Step, StepName, StepStatus, WorkflowRun
 from leadagent.leads.running.retrying import MAX_WORKERS_LOST, attempts_for, pause_before_retry
 from leadagent.leads.running.run_state import (

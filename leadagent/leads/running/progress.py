@@ -19,6 +19,7 @@ from leadagent.leads.models import (
     StepName,
     StepStatus,
     WorkflowRun,
+    found_by_research,
 )
 from leadagent.leads.research.shown import ShownSources, shown_sources
 from leadagent.leads.research.trace import Trace, trace_of
@@ -109,13 +110,13 @@ class Progress:
 
 def progress_of(lead: Lead) -> Progress | None:
     """The newest run of the lead with its steps, draft and trace (five queries); None before the first run."""
-    run = lead.runs.main().select_related("organization").order_by("-created_at", "-pk").first()
+    run = lead.runs.main().select_related("organization").newest()
     if run is None:
         return None
     steps = list(run.steps.all())
     draft = EmailDraft.objects.select_related("edited_by", "approved_by").filter(run=run).first()
     rewrite = newest_rewrite(draft) if draft is not None else None
-    found: dict[str, Any] = next((step.result for step in steps if step.name == StepName.RESEARCH and step.result), {})
+    found = found_by_research(steps)
     trace = trace_of(run)
     more = (str(rewrite), trace.fingerprint if trace is not None else "")
     return Progress(

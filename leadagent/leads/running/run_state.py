@@ -1,4 +1,4 @@
-"""How a run's state is locked and changed: the ground that `workflow`, `leases` and `outreach` stand on.
+"""How a run's state is locked and changed: the ground that `workflow`, `leases` and `deciding` stand on.
 
 The lead's row is the lock for everything about its runs: whoever changes a run, a step or a
 draft locks the lead first, so that no two writers can wait for each other.

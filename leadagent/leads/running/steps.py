@@ -13,7 +13,7 @@ from byok.calls.model_fallback import FailedOnOwnModel, OwnModel
 from byok.calls.platform_fallback import FailedOnPlatform, Fallback, OnPlatform, own_key_first
 from byok.config.ai_config import get_ai_config
 from byok.errors import AIError
-from leadagent.leads.emails.outreach import write_email
+from leadagent.leads.emails.writing import write_email
 from leadagent.leads.models import StepName, WorkflowRun
 from leadagent.leads.research import research
 from leadagent.leads.running import event_loop

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from byok.calls import platform_fallback as fallback
-from leadagent.leads.emails.outreach import discard_superseded
+from leadagent.leads.emails.deciding import discard_superseded
 from leadagent.leads.models import (
     ACTIVE,
     OPEN,

@@ -107,7 +107,7 @@ def comparison(request: HtmxHttpRequest, run_id: UUID) -> HttpResponse:
     if request.htmx and request.GET.get("seen") == found.fingerprint:
         return HttpResponse(status=204)
     org, may = request.organization.slug, request.membership.may(Role.MEMBER)
-    main = run.lead.runs.main().order_by("-created_at", "-pk").first()
+    main = run.lead.runs.main().newest()
     unusable = why_unusable(run, main)
     context = {
         "lead": run.lead,

@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404, redirect
 
 from leadagent.http import HtmxHttpRequest
 from leadagent.leads.emails.forms import DraftForm, VersionForm
-from leadagent.leads.emails.outreach import DraftConflict
+from leadagent.leads.emails.deciding import DraftConflict
 from leadagent.leads.models import DraftStatus, EmailDraft
 from leadagent.leads.views.pages import render_detail
 from leadagent.leads.views.typed_beside import keep_typed

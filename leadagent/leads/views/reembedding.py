@@ -7,7 +7,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from leadagent.http import HtmxHttpRequest
-from leadagent.leads.knowledge.reembedding import cancel_reembedding, follow_configuration, resume_reembedding
+from leadagent.leads.knowledge.model_change import cancel_reembedding, follow_configuration, resume_reembedding
 from leadagent.leads.tasks import nudge_reembedding
 from leadagent.tenants import audit
 from leadagent.tenants.access import organization_view
