@@ -25,13 +25,14 @@ from leadagent.leads.inbox.assignment import NotAssignable, assign_lead, assigne
 from leadagent.leads.inbox.closing import close_lead, reopen_lead
 from leadagent.leads.inbox.intake import IdempotencyConflict, take_in
 from leadagent.leads.inbox.lead_filter import ME, NOBODY, LeadFilter
-from leadagent.leads.inbox.lead_pages import BadCursor, lead_page, note_page
+from leadagent.leads.inbox.lead_pages import lead_page, note_page
 from leadagent.leads.inbox.notes import add_note
 from leadagent.leads.models import EmailDraft, Lead, LeadNote, LeadSource
 from leadagent.leads.running.workflow import RunConflict, start_run
 from leadagent.leads.tasks import nudge_run
 from leadagent.tenants.api_auth import ApiRequest, token_or_member
 from leadagent.tenants.api_errors import ApiError, Refusal
+from leadagent.tenants.keyset import BadCursor
 from leadagent.tenants.models import Organization, Role, Scope, User
 
 router = Router(tags=["leads"])

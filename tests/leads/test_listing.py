@@ -14,9 +14,10 @@ from django.utils import timezone
 from leadagent.leads.inbox.assignment import assign_lead
 from leadagent.leads.inbox.lead_filter import ORDERS, LeadFilter, Sort, leads_of
 from leadagent.leads.inbox.lead_pages import PAGE as PAGE_SIZE
-from leadagent.leads.inbox.lead_pages import BadCursor, count_up_to, lead_page
+from leadagent.leads.inbox.lead_pages import count_up_to, lead_page
 from leadagent.leads.inbox.notes import add_note
 from leadagent.leads.models import Category, Lead, LeadSource, LeadStatus, WorkflowRun
+from leadagent.tenants.keyset import BadCursor
 from leadagent.tenants.models import Membership, Organization, Role
 from tests.factories import MembershipFactory
 from tests.leads.factories import LeadFactory, run_for

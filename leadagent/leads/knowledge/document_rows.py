@@ -1,6 +1,5 @@
 """Documents as pages show them: words, kinds and addresses, no markup."""
 
-from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -10,6 +9,7 @@ from django.urls import reverse
 from byok.calls.platform_fallback import operations_to_grant
 from leadagent.http import HtmxHttpRequest
 from leadagent.leads.models import ChunkVector, Document, DocumentStatus, UploadStatus
+from leadagent.tenants.keyset import BadCursor, beyond, read_cursor
 from leadagent.tenants.models import Organization, Role
 
 _KINDS = {
@@ -78,21 +78,12 @@ def grantable_failures(organization: Organization, documents: list[Document]) ->
     return frozenset(code for code in codes if operations_to_grant(organization, "embedding", code))
 
 
-def cursor_of(document: Document) -> str:
-    """Where the list continues below this document."""
-    return f"{document.created_at.isoformat()}_{document.pk}"
-
-
 def below(cursor: str) -> Q:
-    """What comes after `cursor_of` some document, newest first; everything where it is empty or not one of ours."""
-    at, _, pk = cursor.rpartition("_")
+    """What comes after the cursor of a document, newest first; everything where it is empty or not one of ours."""
     try:
-        time, last = datetime.fromisoformat(at), UUID(pk)
-    except ValueError:
+        return beyond("created_at", read_cursor(cursor, UUID))
+    except BadCursor:
         return Q()
-    if time.tzinfo is None:
-        return Q()
-    return Q(created_at__lt=time) | Q(created_at=time, pk__lt=last)
 
 
 def passages_prepared(organization: Organization, documents: list[Document]) -> dict[UUID, str]:

@@ -20,7 +20,6 @@ from leadagent.leads.knowledge import Found, add_document_to_knowledge_base, fin
 from leadagent.leads.knowledge.document_rows import (
     STATUS_FILTERS,
     below,
-    cursor_of,
     document_row,
     grantable_failures,
     passages_prepared,
@@ -33,6 +32,7 @@ from leadagent.leads.models import DocumentStatus
 from leadagent.leads.tasks import nudge_document
 from leadagent.leads.views.documents import note_grant, record
 from leadagent.tenants.access import organization_view
+from leadagent.tenants.keyset import cursor_of
 from leadagent.tenants.models import Role
 
 SHOWN = 50
@@ -139,7 +139,7 @@ def _documents(request: HtmxHttpRequest) -> dict[str, Any]:
     passages = passages_prepared(request.organization, rows)
     uploads = upload_rows(request)
     is_moving = any(row["is_moving"] for row in uploads) or stored.filter(status=DocumentStatus.PENDING).exists()
-    following = {"status": status, "after": cursor_of(rows[-1])} if rows else {}
+    following = {"status": status, "after": cursor_of(rows[-1].created_at, rows[-1].pk)} if rows else {}
     return {
         "rows": [document_row(request, document, grantable, passages.get(document.pk, "")) for document in rows],
         "uploads": uploads,

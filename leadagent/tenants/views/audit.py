@@ -15,8 +15,9 @@ from leadagent.tenants.audit_chain import glance
 from leadagent.tenants.audit_diff import changes
 from leadagent.tenants.audit_export import HEADING, audit_rows
 from leadagent.tenants.audit_forms import AuditFilterForm
-from leadagent.tenants.audit_log import AuditFilter, AuditPage, BadCursor, audit_page
+from leadagent.tenants.audit_log import AuditFilter, AuditPage, audit_page
 from leadagent.tenants.csv_rows import csv_response
+from leadagent.tenants.keyset import BadCursor
 from leadagent.tenants.models import Organization, Role
 
 # So many names are offered while one types; any other can still be typed.
