@@ -267,13 +267,6 @@ def _run_out(lead: Lead) -> dict[str, Any] | None:
             }
             for step in run.steps.all()
         ],
-        "qualification": {
-            "category": verdict.category,
-            "reason": verdict.reason,
-            "confidence": verdict.confidence,
-            "reasons": [reason.told() for reason in verdict.reasons],
-        }
-        if verdict
-        else None,
+        "qualification": verdict.told() if verdict else None,
         "email": {"status": draft.status, "subject": draft.subject} if draft else None,
     }

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 
+from leadagent.leads.inbox.intake import FIELDS
 from leadagent.leads.knowledge.documents import CONTENT_LIMIT, FILE_TEXT_LIMIT, TITLE_LIMIT
 from leadagent.leads.knowledge.search import Within
 from leadagent.leads.knowledge.uploads import FILES_AT_ONCE
@@ -18,7 +19,7 @@ class LeadForm(forms.ModelForm[Lead]):
 
     class Meta:
         model = Lead
-        fields = ("name", "email", "company", "phone", "message")
+        fields = FIELDS
         widgets = {
             "name": forms.TextInput(attrs={"autocomplete": "name"}),
             "email": forms.EmailInput(attrs={"autocomplete": "email"}),
@@ -108,16 +109,32 @@ class _FilesField(forms.FileField):
         return files
 
 
+_READABLE_FILES = ".txt,.md,.html,.htm,.pdf,.docx"
+
+
 class UploadForm(forms.Form):
     """Files for the knowledge base."""
 
-    file = _FilesField(label="Files", widget=_SeveralFiles(attrs={"accept": ".txt,.md,.html,.htm,.pdf,.docx"}))
+    file = _FilesField(label="Files", widget=_SeveralFiles(attrs={"accept": _READABLE_FILES}))
 
 
 class ReplaceForm(_ReadableText):
-    """The next version of a document's text, which may have come from a file."""
+    """The next version of a document's text, which may have come from a file. `version` was on the screen."""
 
     content = forms.CharField(max_length=FILE_TEXT_LIMIT, label="Text", widget=forms.Textarea(attrs={"rows": 20}))
+    version = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
+
+    def again(self, *, version: int) -> "ReplaceForm":
+        """A form with the text that was typed, in place of the document's text that is `version`."""
+        return ReplaceForm(initial={"content": self.data.get("content", ""), "version": version})
+
+
+class ReplaceFileForm(forms.Form):
+    """A file whose text becomes a document's next version; whoever reads it tells what is wrong with it."""
+
+    file = forms.FileField(
+        label="File", allow_empty_file=True, widget=forms.ClearableFileInput(attrs={"accept": _READABLE_FILES})
+    )
 
 
 class SearchForm(forms.Form):

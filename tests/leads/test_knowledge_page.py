@@ -232,11 +232,32 @@ def test_a_document_is_renamed_and_replaced(
     client = signed_in(member)
     assert client.post(f"{PAGE}{document.pk}/rename/", {"title": " "}).status_code == 422
     client.post(f"{PAGE}{document.pk}/rename/", {"title": "Price list"})
-    assert client.post(f"{PAGE}{document.pk}/replace/", {"content": "\x00"}).status_code == 422
-    client.post(f"{PAGE}{document.pk}/replace/", {"content": "Twenty dollars."})
+    assert client.post(f"{PAGE}{document.pk}/replace/", {"content": "\x00", "version": "1"}).status_code == 422
+    client.post(f"{PAGE}{document.pk}/replace/", {"content": "Twenty dollars.", "version": "1"})
 
     page = client.get(f"{PAGE}{document.pk}/").content.decode()
     assert "Price list" in page
     assert "Version 1 is found until this is done." in page
     told = AuditEvent.objects.order_by("pk").values_list("action", flat=True)
     assert list(told) == ["document.renamed", "document.replaced"]
+
+
+@pytest.mark.parametrize(("version", "status"), [("1", 409), ("x", 422), ("", 422)])
+def test_a_text_that_was_replaced_meanwhile_is_not_overwritten_unread(
+    member: Membership, signed_in: SignIn, document: Document, nudges: Nudges, version: str, status: int
+) -> None:
+    client, where = signed_in(member), f"{PAGE}{document.pk}/replace/"
+    client.post(where, {"content": "Theirs, saved first.", "version": "1"})
+
+    answer = client.post(where, {"content": "Mine, typed meanwhile.", "version": version})
+
+    page = answer.content.decode()
+    assert answer.status_code == status
+    assert "Mine, typed meanwhile.</textarea>" in page
+    assert "Theirs, saved first." in page
+    document.refresh_from_db()
+    assert (document.content, document.version) == ("Theirs, saved first.", 2)
+    assert 'name="version" value="2"' in page
+    client.post(where, {"content": "Mine, typed meanwhile.", "version": "2"})
+    document.refresh_from_db()
+    assert document.content == "Mine, typed meanwhile."

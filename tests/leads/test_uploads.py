@@ -130,6 +130,22 @@ def test_a_file_replaces_a_document(
     assert AuditEvent.objects.filter(action="document.replaced", target="Prices").exists()
 
 
+def test_a_replacement_without_a_file_is_told_where_it_was_asked_for(member: Membership, signed_in: SignIn) -> None:
+    document = DocumentFactory(organization=member.organization, title="Prices")
+    where = f"{PAGE}{document.pk}/replace/"
+    client = signed_in(member)
+    # One file is one text: the page offers no second one that nobody would read.
+    assert 'type="file"' in client.get(where).content.decode()
+    assert "multiple" not in client.get(where).content.decode()
+
+    answer = client.post(f"{where}file/")
+
+    assert answer.status_code == 422
+    assert "Replace the text of “Prices”" in answer.content.decode()
+    assert "This field is required." in answer.content.decode()
+    assert not Upload.objects.exists()
+
+
 def test_its_document_is_deleted_meanwhile(organization: Organization) -> None:
     document = DocumentFactory(organization=organization)
     [upload] = take_in(organization, [file("a.txt", b"text")], replaces=document)

@@ -42,13 +42,13 @@ from leadagent.leads.models import (
     PromptChoice,
     PromptVersion,
     Step,
+    StepName,
     Upload,
     Voice,
     WebhookDelivery,
     WorkflowRun,
 )
 from leadagent.leads.outcomes.webhooks import add_webhook
-from leadagent.leads.running.workflow import STEPS
 from leadagent.tenants import audit
 from leadagent.tenants.invitations import invite
 from leadagent.tenants.models import ApiToken, Organization, Role, User
@@ -234,7 +234,7 @@ def _leads(tenant: HostileTenant, payload: str) -> None:
         chosen_models={"research": payload},
     )
     tenant.poison(run, payload)
-    for position, name in enumerate(STEPS, start=1):
+    for position, name in enumerate(StepName, start=1):
         step = Step.objects.create(run=run, name=name, position=position, status="succeeded", attempts=1)
         call = {"tool": payload, "arguments": json.dumps({"q": payload}), "answer": payload}
         result = {"report": f"# {payload}\n\n{payload}\n\n[{payload}]({payload})", "tool_calls": [call], "requests": 1}
@@ -304,7 +304,7 @@ def _leads(tenant: HostileTenant, payload: str) -> None:
     tenant.poison(stopped, payload)
     paused = WorkflowRun.objects.create(organization=organization, lead=stopped, status="paused")
     tenant.poison(paused, payload)
-    step = Step.objects.create(run=paused, name=STEPS[0], position=1, status="failed", attempts=3)
+    step = Step.objects.create(run=paused, name=StepName.RESEARCH, position=1, status="failed", attempts=3)
     tenant.poison(step, payload)
     tenant.ids["stopped_lead_id"] = stopped.pk
 

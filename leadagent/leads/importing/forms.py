@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
-from leadagent.leads.importing.reading import FIELDS
+from leadagent.leads.inbox.intake import FIELDS
 from leadagent.leads.models.lead_import import MOST_AT_ONCE
 
 _LABELS = {"name": "Name", "email": "Email", "company": "Company", "phone": "Phone", "message": "Message"}

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from leadagent.leads.forms import LeadForm
 from leadagent.leads.importing.csv_file import CsvFile, Row
+from leadagent.leads.inbox.intake import FIELDS
 from leadagent.leads.models import (
     ImportRow,
     ImportStatus,
@@ -25,7 +26,6 @@ from leadagent.tenants.models import Organization
 
 BATCH = 200
 _KNOWN = "The same message of this sender is a lead already."
-FIELDS = ("name", "email", "company", "phone", "message")
 
 
 def read_batch(import_id: UUID) -> bool:

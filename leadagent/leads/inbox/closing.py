@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from leadagent.leads.models import OPEN, DraftStatus, EmailDraft, Lead, LeadStatus
 from leadagent.leads.running.run_state import set_lead
-from leadagent.leads.running.workflow import RunConflict, supersede
+from leadagent.leads.running.workflow import supersede
 from leadagent.tenants import audit
 from leadagent.tenants.models import User
 
@@ -64,6 +64,3 @@ def _move(lead: Lead, status: LeadStatus, action: str, *, by: User | None, reque
         after={"status": status.value},
         request=request,
     )
-
-
-__all__ = ["RunConflict", "close_lead", "reopen_lead"]

@@ -11,6 +11,7 @@ from leadagent.leads.running.workflow import create_run
 from leadagent.tenants import audit
 from leadagent.tenants.models import Organization, User
 
+# What a lead brings along, whoever hands it over.
 FIELDS = ("name", "email", "company", "phone", "message")
 
 

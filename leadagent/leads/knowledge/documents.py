@@ -20,6 +20,14 @@ FILE_TEXT_LIMIT = 1_000_000
 TITLE_LIMIT = 200
 
 
+class DocumentConflict(Exception):
+    """Somebody has replaced the text first. `current` is the document as it is now."""
+
+    def __init__(self, current: Document) -> None:
+        super().__init__("The text was replaced in the meantime.")
+        self.current = current
+
+
 def add_document_to_knowledge_base(
     organization: Organization,
     title: str,
@@ -56,10 +64,16 @@ def replace_document(
     kind: DocumentKind = DocumentKind.PASTED,
     file_name: str = "",
     pages: int | None = None,
+    seen: int | None = None,
 ) -> bool:
-    """Make `content` the next version; until that is prepared, the former one is found. False where it is the same."""
+    """Make `content` the next version; until that is prepared, the former one is found. False where it is the same.
+
+    Raises `DocumentConflict` where the newest version is not the one that was `seen` (None: whatever it is).
+    """
     content = clean(content)[:FILE_TEXT_LIMIT]
     current = Document.objects.select_for_update().get(pk=document.pk)
+    if seen is not None and current.version != seen:
+        raise DocumentConflict(current)
     if current.content == content:
         return False
     Document.objects.filter(pk=document.pk).update(

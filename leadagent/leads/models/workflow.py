@@ -38,6 +38,8 @@ OPEN = (*ACTIVE, RunStatus.PAUSED, RunStatus.AWAITING_REVIEW)
 
 
 class StepName(models.TextChoices):
+    """The steps of a run in their order, which are the operations of their AI calls, too."""
+
     RESEARCH = "research", "Research"
     QUALIFICATION = "qualification", "Qualification"
     EMAIL_GENERATION = "email_generation", "Email draft"
@@ -85,6 +87,15 @@ class Qualification:
     reason: str
     confidence: float
     reasons: tuple[QuotedReason, ...] = ()
+
+    def told(self) -> dict[str, Any]:
+        """As other systems get it."""
+        return {
+            "category": self.category,
+            "reason": self.reason,
+            "confidence": self.confidence,
+            "reasons": [reason.told() for reason in self.reasons],
+        }
 
 
 class WorkflowRunQuerySet(models.QuerySet["WorkflowRun"]):

@@ -59,11 +59,4 @@ def _qualification_of(lead: Lead) -> dict[str, Any] | None:
     """The newest verdict with its reasons, for addresses that an admin lets have them; None before the first."""
     run = lead.runs.main().exclude(category="").newest()
     verdict = run.qualification if run is not None else None
-    if verdict is None:
-        return None
-    return {
-        "category": verdict.category,
-        "reason": verdict.reason,
-        "confidence": verdict.confidence,
-        "reasons": [reason.told() for reason in verdict.reasons],
-    }
+    return verdict.told() if verdict is not None else None

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 from leadagent.leads.models import StepName
 
-OPERATIONS = (StepName.RESEARCH, StepName.QUALIFICATION, StepName.EMAIL_GENERATION)
-
 
 @dataclass(frozen=True, slots=True)
 class DefaultPrompt:

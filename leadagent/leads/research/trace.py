@@ -29,7 +29,7 @@ TOOL_LABELS = {
 class TraceLine:
     """One thing that the agent did. `tokens` and `cost` are None where unknown, and where a look-up has none.
 
-    `is_counting`: its usage is on the way. `was_unbilled`: the usage log knows of no call at all, by now.
+    `has_cost`: it makes AI calls. `is_counting`: its usage is on the way.
     """
 
     label: str

@@ -92,15 +92,17 @@ def comparison_of(run: WorkflowRun) -> Comparison | None:
         return None
     organization = run.organization
     figures = figures_of_runs(organization, [first.pk, run.pk], since=min(first.created_at, run.created_at))
-    sides = [_side(each, figures.get(each.pk, {})) for each in (first, run)]
-    one, two = sides
-    drafts = one.draft is not None and two.draft is not None
-    subject = compare(one.draft.original_subject, two.draft.original_subject) if one.draft and two.draft else []
-    email = compare(one.draft.original_body, two.draft.original_body) if one.draft and two.draft else []
+    one, two = (_side(each, figures.get(each.pk, {})) for each in (first, run))
+    subject: list[Piece] = []
+    email: list[Piece] = []
+    has_both = one.draft is not None and two.draft is not None
+    if one.draft is not None and two.draft is not None:
+        subject = compare(one.draft.original_subject, two.draft.original_subject)
+        email = compare(one.draft.original_body, two.draft.original_body)
     groups = [_group("All steps", one, two, *StepName)]
     groups += [_group(str(name.label), one, two, name) for name in StepName]
-    parts = [str(drafts), run.status, run.updated_at.isoformat(), str(first.status)]
-    parts += [f"{step.status}{step.attempts}" for side in sides for step in side.steps]
+    parts = [str(has_both), run.status, run.updated_at.isoformat(), str(first.status)]
+    parts += [f"{step.status}{step.attempts}" for side in (one, two) for step in side.steps]
     parts += [f"{row.first}{row.second}" for group in groups for row in group.rows]
     fingerprint = hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
     return Comparison(one, two, groups, subject, email, fingerprint)

@@ -31,7 +31,6 @@ from leadagent.leads.work_queue import take_unheard
 from leadagent.tenants import audit
 from leadagent.tenants.models import User
 
-STEPS = (StepName.RESEARCH, StepName.QUALIFICATION, StepName.EMAIL_GENERATION)
 
 
 class RunConflict(Exception):
@@ -78,7 +77,7 @@ def create_run(
         compared_with=compared_with,
         chosen_models=dict(chosen_models or {}),
     )
-    Step.objects.bulk_create(Step(run=run, name=name, position=i) for i, name in enumerate(STEPS, start=1))
+    Step.objects.bulk_create(Step(run=run, name=name, position=i) for i, name in enumerate(StepName, start=1))
     set_lead_of(run, LeadStatus.WORKING)
     return run
 

@@ -2,14 +2,13 @@
 
 from uuid import UUID
 
-from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from leadagent.http import HtmxHttpRequest
 from leadagent.leads.inbox.closing import close_lead, reopen_lead
-from leadagent.leads.running.workflow import RunConflict
+from leadagent.leads.views.conflicts import conflicts_told
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 
@@ -19,10 +18,8 @@ from leadagent.tenants.models import Role
 def close(request: HtmxHttpRequest, lead_id: UUID) -> HttpResponse:
     """Nothing more is to be done about the lead."""
     lead = get_object_or_404(request.organization.leads, pk=lead_id)
-    try:
+    with conflicts_told(request):
         close_lead(lead, by=request.user, request=request)
-    except RunConflict as conflict:
-        messages.warning(request, str(conflict))
     return redirect("leads:detail", request.organization.slug, lead.pk)
 
 

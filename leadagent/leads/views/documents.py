@@ -10,9 +10,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from leadagent.http import HtmxHttpRequest, render_page
-from leadagent.leads.forms import RenameForm, ReplaceForm, UploadForm
+from leadagent.leads.forms import RenameForm, ReplaceFileForm, ReplaceForm
 from leadagent.leads.knowledge.document_rows import document_row, grantable_failures
-from leadagent.leads.knowledge.documents import delete_document, rename_document, replace_document
+from leadagent.leads.knowledge.documents import DocumentConflict, delete_document, rename_document, replace_document
 from leadagent.leads.knowledge.indexing import ask_again
 from leadagent.leads.knowledge.passage_context import passage_html
 from leadagent.leads.models import Document
@@ -22,6 +22,14 @@ from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 
 PASSAGES = 50
+_REPLACED_MEANWHILE = (
+    "Somebody replaced this text in the meantime; what is stored now is shown below the form. Yours is in the form and "
+    "not saved yet: replacing the text now drops theirs."
+)
+_NOT_TOLD_WHICH = (
+    "The page did not say which text you had read, so nothing was done. Yours is in the form; what is stored now is "
+    "shown below it."
+)
 
 
 @organization_view(Role.VIEWER)
@@ -71,16 +79,43 @@ def rename(request: HtmxHttpRequest, document_id: UUID) -> HttpResponse:
 def replace(request: HtmxHttpRequest, document_id: UUID) -> HttpResponse:
     """Give it another text: the next version of the same document."""
     found = get_object_or_404(request.organization.documents, pk=document_id)
-    form = ReplaceForm(request.POST or None, initial={"content": found.content})
-    if request.method != "POST" or not form.is_valid():
-        context = {"document": document_row(request, found), "stored": found, "form": form, "upload": UploadForm()}
-        return render_page(request, "leads/document_replace.html", context, status=422 if form.errors else 200)
-    with transaction.atomic():
-        if replace_document(found, form.cleaned_data["content"]):
-            record(request, "document.replaced", found)
-            nudge_document(found.pk)
-            messages.success(request, "The new text is being prepared. The former one is found until then.")
+    if request.method != "POST":
+        return replace_page(request, found)
+    form = ReplaceForm(request.POST)
+    if "version" in form.errors:
+        return replace_page(request, found, form=form.again(version=found.version), problem=_NOT_TOLD_WHICH, status=422)
+    if not form.is_valid():
+        return replace_page(request, found, form=form, status=422)
+    try:
+        with transaction.atomic():
+            if replace_document(found, form.cleaned_data["content"], seen=form.cleaned_data["version"]):
+                record(request, "document.replaced", found)
+                nudge_document(found.pk)
+                messages.success(request, "The new text is being prepared. The former one is found until then.")
+    except DocumentConflict as conflict:
+        again = form.again(version=conflict.current.version)
+        return replace_page(request, conflict.current, form=again, problem=_REPLACED_MEANWHILE, status=409)
     return redirect("leads:knowledge_document", request.organization.slug, found.pk)
+
+
+def replace_page(
+    request: HtmxHttpRequest,
+    found: Document,
+    *,
+    form: ReplaceForm | None = None,
+    upload: ReplaceFileForm | None = None,
+    problem: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    """Both ways to give a document another text, with what became of a form on the page and why."""
+    context = {
+        "document": document_row(request, found),
+        "stored": found,
+        "form": form or ReplaceForm(initial={"content": found.content, "version": found.version}),
+        "upload": upload or ReplaceFileForm(),
+        "problem": problem,
+    }
+    return render_page(request, "leads/document_replace.html", context, status=status)
 
 
 @organization_view(Role.MEMBER)

@@ -1,6 +1,5 @@
 """Notes about a lead: write one on its page, change or delete one on a page of its own."""
 
-from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -12,8 +11,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from leadagent.http import HtmxHttpRequest
 from leadagent.leads.forms import NoteForm
-from leadagent.leads.inbox.notes import SHOWN, add_note, delete_note, edit_note, notes_of
+from leadagent.leads.inbox.notes import add_note, delete_note, edit_note
 from leadagent.leads.models import Lead, LeadNote
+from leadagent.leads.views.note_panel import notes_context
+from leadagent.leads.views.pages import render_detail
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 
@@ -22,8 +23,6 @@ from leadagent.tenants.models import Role
 @require_POST
 def add(request: HtmxHttpRequest, lead_id: UUID) -> HttpResponse:
     """Write a note. htmx gets the panel back; others the lead's page."""
-    from leadagent.leads.views.pages import render_detail
-
     lead = get_object_or_404(request.organization.leads, pk=lead_id)
     form = NoteForm(request.POST)
     if not form.is_valid():
@@ -63,33 +62,6 @@ def delete(request: HtmxHttpRequest, note_id: UUID) -> HttpResponse:
     delete_note(note, by=request.user, request=request)
     messages.success(request, "The note is deleted.")
     return _back(request, note.lead_id)
-
-
-def notes_context(request: HtmxHttpRequest, lead: Lead, form: NoteForm | None = None) -> dict[str, Any]:
-    """What `leads/notes.html` reads; one query."""
-    org = request.organization.slug
-    found = list(notes_of(lead)[: SHOWN + 1])
-    return {
-        "notes": [
-            {
-                "note": note,
-                "author": note.author.display_name if note.author else "Not a person's account",
-                **(_addresses(org, note) if note.may_change(request.membership) else {}),
-            }
-            for note in found[:SHOWN]
-        ],
-        "has_older_notes": len(found) > SHOWN,
-        "note_form": (form or NoteForm()) if request.membership.may(Role.MEMBER) else None,
-        "note_add_url": reverse("leads:note_add", args=[org, lead.pk]),
-    }
-
-
-def _addresses(org: str, note: LeadNote) -> dict[str, str]:
-    return {
-        "edit_url": reverse("leads:note_edit", args=[org, note.pk]),
-        "delete_url": reverse("leads:note_delete", args=[org, note.pk]),
-        "dialog": f"delete-note-{note.pk}",
-    }
 
 
 def _note(request: HtmxHttpRequest, note_id: UUID) -> LeadNote:

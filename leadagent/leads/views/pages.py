@@ -23,7 +23,7 @@ from leadagent.leads.running.progress import Progress, category_pill, lead_pill,
 from leadagent.leads.running.shown_reasons import quotes_by_id, shown_reasons
 from leadagent.leads.running.workflow import platform_offer
 from leadagent.leads.views.assignment import assignment_context
-from leadagent.leads.views.notes import notes_context
+from leadagent.leads.views.note_panel import notes_context
 from leadagent.leads.views.typed_beside import typed_before
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role

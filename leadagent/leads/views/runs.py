@@ -2,16 +2,15 @@
 
 from uuid import UUID
 
-from django.contrib import messages
-from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from leadagent.http import HtmxHttpRequest
 from leadagent.leads.models import WorkflowRun
-from leadagent.leads.running.workflow import RunConflict, cancel_run, grant_platform, resume_run, start_run
+from leadagent.leads.running.workflow import cancel_run, grant_platform, resume_run, start_run
 from leadagent.leads.tasks import nudge_run
+from leadagent.leads.views.conflicts import conflicts_told
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 
@@ -21,12 +20,9 @@ from leadagent.tenants.models import Role
 def start(request: HtmxHttpRequest, lead_id: UUID) -> HttpResponse:
     """Run the workflow (again) for a lead."""
     lead = get_object_or_404(request.organization.leads, pk=lead_id)
-    try:
-        with transaction.atomic():
-            run = start_run(lead, by=request.user, request=request)
-            nudge_run(run.pk)
-    except RunConflict as conflict:
-        messages.warning(request, str(conflict))
+    with conflicts_told(request):
+        run = start_run(lead, by=request.user, request=request)
+        nudge_run(run.pk)
     return redirect("leads:detail", request.organization.slug, lead.pk)
 
 
@@ -35,12 +31,9 @@ def start(request: HtmxHttpRequest, lead_id: UUID) -> HttpResponse:
 def resume(request: HtmxHttpRequest, run_id: UUID) -> HttpResponse:
     """Let a paused or failed run go on where it stopped."""
     run = _run(request, run_id)
-    try:
-        with transaction.atomic():
-            resume_run(run, by=request.user, request=request)
-            nudge_run(run.pk)
-    except RunConflict as conflict:
-        messages.warning(request, str(conflict))
+    with conflicts_told(request):
+        resume_run(run, by=request.user, request=request)
+        nudge_run(run.pk)
     return _back(request, run)
 
 
@@ -49,13 +42,10 @@ def resume(request: HtmxHttpRequest, run_id: UUID) -> HttpResponse:
 def fallback(request: HtmxHttpRequest, run_id: UUID) -> HttpResponse:
     """Let the platform's AI stand in for the own key in this run, where an admin has left that to people."""
     run = _run(request, run_id)
-    try:
-        with transaction.atomic():
-            grant_platform(run, by=request.user, request=request)
-            nudge_run(run.pk)
-    except RunConflict as conflict:
-        messages.warning(request, str(conflict))
-    return redirect("leads:detail", request.organization.slug, run.lead_id)
+    with conflicts_told(request):
+        grant_platform(run, by=request.user, request=request)
+        nudge_run(run.pk)
+    return _back(request, run)
 
 
 @organization_view(Role.MEMBER)
@@ -63,10 +53,8 @@ def fallback(request: HtmxHttpRequest, run_id: UUID) -> HttpResponse:
 def cancel(request: HtmxHttpRequest, run_id: UUID) -> HttpResponse:
     """Stop a run for good."""
     run = _run(request, run_id)
-    try:
+    with conflicts_told(request):
         cancel_run(run, by=request.user, request=request)
-    except RunConflict as conflict:
-        messages.warning(request, str(conflict))
     return _back(request, run)
 
 

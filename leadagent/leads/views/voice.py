@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -17,8 +15,7 @@ from leadagent.leads.emails.sample_mail import send_test_mail
 from leadagent.leads.emails.voice import FIELDS, VoiceConflict, save_voice, voice_of
 from leadagent.leads.emails.voice_forms import VoiceForm
 from leadagent.leads.inbox.rate_limit import is_too_often
-from leadagent.leads.models import Language, Tone, Voice
-from leadagent.leads.prompts.defaults import OPERATIONS
+from leadagent.leads.models import Language, StepName, Tone, Voice
 from leadagent.leads.prompts.versions import prompt_in_force
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.audit_refusals import note_refusal
@@ -79,7 +76,7 @@ def _page(
         "their_facts": _facts(theirs) if theirs else [],
         "who": theirs.updated_by.display_name if theirs and theirs.updated_by else "Someone",
         "sent_from": settings.DEFAULT_FROM_EMAIL,
-        "prompts": [_row(request, operation, may_open=may_save) for operation in OPERATIONS],
+        "prompts": [_row(request, operation, may_open=may_save) for operation in StepName],
     }
     return render(request, "leads/emails_and_prompts.html", context, status=status)
 
@@ -95,7 +92,7 @@ def _facts(shown: Voice) -> list[tuple[str, str]]:
     ]
 
 
-def _row(request: HtmxHttpRequest, operation: Any, *, may_open: bool) -> dict[str, str]:
+def _row(request: HtmxHttpRequest, operation: StepName, *, may_open: bool) -> dict[str, str]:
     org = request.organization.slug
     return {
         "name": str(operation.label),
