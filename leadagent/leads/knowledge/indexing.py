@@ -23,7 +23,6 @@ from leadagent.leads.knowledge.model_in_use import how_to_reach, index_of
 from leadagent.leads.knowledge.vectors import chunks_without_vector, embedded_text, store_vectors
 from leadagent.leads.models import Chunk, Document, DocumentStatus, KnowledgeIndex
 from leadagent.leads.work_queue import is_free, is_time, note_nudge, pause_of, take_unheard
-from leadagent.tenants.models import Organization
 
 logger = logging.getLogger(__name__)
 
@@ -218,8 +217,3 @@ def _give_up(document: Document) -> None:
         error_sentence="Lead Agent could not store this document. "
         "Ask whoever runs it to look at the log, then try again.",
     )
-
-
-def waits_for_embeddings(organization: Organization) -> bool:
-    """Whether documents stand still until somebody mends key, credit, budget or settings."""
-    return organization.documents.filter(status=DocumentStatus.WAITING).exists()
