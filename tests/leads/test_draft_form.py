@@ -123,9 +123,7 @@ def test_without_its_version_the_form_says_so_and_keeps_the_text(
 
 
 @pytest.mark.parametrize("act", ["discard", "unschedule", "restore"])
-def test_a_decision_without_its_version_says_that_nothing_was_done(
-    client: Client, draft: EmailDraft, act: str
-) -> None:
+def test_a_decision_without_its_version_says_that_nothing_was_done(client: Client, draft: EmailDraft, act: str) -> None:
     answer = client.post(where(act, draft), {"version": "x", "number": "1"})
 
     assert answer.status_code == 422

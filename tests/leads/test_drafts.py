@@ -11,7 +11,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from leadagent.leads import tasks
-from leadagent.leads.emails.deciding import DraftConflict, approve_draft, cancel_schedule, discard_draft, edit_draft, restore_revision
+from leadagent.leads.emails.deciding import (
+    DraftConflict,
+    approve_draft,
+    cancel_schedule,
+    discard_draft,
+    edit_draft,
+    restore_revision,
+)
 from leadagent.leads.emails.panel import doubts_about
 from leadagent.leads.emails.sending import send_draft, take_unsent_drafts
 from leadagent.leads.models import DraftStatus, EmailDraft, RunStatus, Step, WorkflowRun

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.core import mail
 
+from leadagent.leads.emails.deciding import approve_draft
 from leadagent.leads.emails.flowed import joined
 from leadagent.leads.emails.message import message_for
-from leadagent.leads.emails.deciding import approve_draft
 from leadagent.leads.emails.sending import send_draft
 from leadagent.leads.emails.voice import save_voice
 from leadagent.leads.models import EmailDraft, Lead, RunStatus, Voice, WorkflowRun

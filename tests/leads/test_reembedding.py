@@ -17,7 +17,13 @@ from leadagent.leads import tasks
 from leadagent.leads.knowledge import add_document_to_knowledge_base, search_knowledge_base
 from leadagent.leads.knowledge.documents import replace_document
 from leadagent.leads.knowledge.indexing import CLAIM_LOST_AFTER, LOOK_AGAIN_AFTER, index_document
-from leadagent.leads.knowledge.model_change import cancel_reembedding, follow_configuration, progress_of, resume_reembedding, take_unlooked
+from leadagent.leads.knowledge.model_change import (
+    cancel_reembedding,
+    follow_configuration,
+    progress_of,
+    resume_reembedding,
+    take_unlooked,
+)
 from leadagent.leads.knowledge.reembedding import reembed, take_due_changes
 from leadagent.leads.models import ChunkVector, Document, KnowledgeIndex, ReembeddingState
 from leadagent.tenants.models import AuditEvent, Membership, Organization

@@ -14,8 +14,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from leadagent.leads import tasks
-from leadagent.leads.emails.message import message_for
 from leadagent.leads.emails.deciding import approve_draft
+from leadagent.leads.emails.message import message_for
 from leadagent.leads.emails.sending import LOST_AFTER, UNKNOWN, send_draft, take_unsent_drafts
 from leadagent.leads.models import DraftStatus, EmailDraft, Lead, LeadStatus, RunStatus, WorkflowRun
 from tests.factories import UserFactory

@@ -15,7 +15,17 @@ from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from leadagent.tenants import invitations as acts
-from leadagent.tenants.invitations import AlreadyInvited, AlreadyMember, InvitationClosed, TooManyInvitations, WrongAddress, accept_invitation, invite, resend_invitation, withdraw_invitation
+from leadagent.tenants.invitations import (
+    AlreadyInvited,
+    AlreadyMember,
+    InvitationClosed,
+    TooManyInvitations,
+    WrongAddress,
+    accept_invitation,
+    invite,
+    resend_invitation,
+    withdraw_invitation,
+)
 from leadagent.tenants.models import AuditEvent, Invitation, Membership, Organization, Role, hash_token
 from tests.factories import MembershipFactory, UserFactory
 

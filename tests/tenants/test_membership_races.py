@@ -8,7 +8,14 @@ from functools import partial
 import pytest
 from django.db import connection, connections, transaction
 
-from leadagent.tenants.invitations import AlreadyInvited, AlreadyMember, InvitationClosed, accept_invitation, invite, withdraw_invitation
+from leadagent.tenants.invitations import (
+    AlreadyInvited,
+    AlreadyMember,
+    InvitationClosed,
+    accept_invitation,
+    invite,
+    withdraw_invitation,
+)
 from leadagent.tenants.membership import LastAdmin, change_role, leave
 from leadagent.tenants.models import AuditEvent, Invitation, Membership, Organization, Role
 from leadagent.tenants.onboarding import SlugTaken, create_organization

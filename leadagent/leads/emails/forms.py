@@ -9,9 +9,9 @@ from django import forms
 from django.core.validators import MaxLengthValidator
 from django.utils import timezone
 
-from leadagent.leads.emails.writing import BODY_LIMIT, SUBJECT_LIMIT
 from leadagent.leads.emails.rewriting import INSTRUCTION_LIMIT
 from leadagent.leads.emails.voice_forms import refuse_key_in
+from leadagent.leads.emails.writing import BODY_LIMIT, SUBJECT_LIMIT
 from leadagent.leads.text import clean
 
 LATEST = timedelta(days=90)

@@ -21,9 +21,9 @@ from django.utils import timezone
 from byok.calls.platform_fallback import Fallback, OnPlatform, own_key_first
 from byok.errors import AIError
 from leadagent.leads.emails.deciding import change_text
-from leadagent.leads.emails.writing import PURPOSES, Email, report_of
 from leadagent.leads.emails.revisions import add_revision
 from leadagent.leads.emails.voice import voice_of, with_signature
+from leadagent.leads.emails.writing import PURPOSES, Email, report_of
 from leadagent.leads.models import (
     DraftRewrite,
     EmailDraft,
@@ -124,8 +124,10 @@ def perform_rewrite(rewrite_id: UUID) -> timedelta | None:
     Of any number of callers one makes the call. A failure is stored with its sentence.
     """
     now = timezone.now()
-    if not _due().filter(pk=rewrite_id).update(
-        claimed_at=now, heard_at=now, attempts=F("attempts") + 1, next_attempt_at=None
+    if (
+        not _due()
+        .filter(pk=rewrite_id)
+        .update(claimed_at=now, heard_at=now, attempts=F("attempts") + 1, next_attempt_at=None)
     ):
         return None
     rewrite = DraftRewrite.objects.select_related("draft__run__organization", "draft__run__lead").get(pk=rewrite_id)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from leadagent.leads.models import EmailDraft, Qualification, Step, StepName, WorkflowRun, found_by_research
 from leadagent.leads.running.progress import Pill, StepLine, category_pill, step_lines

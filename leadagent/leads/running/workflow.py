@@ -32,7 +32,6 @@ from leadagent.tenants import audit
 from leadagent.tenants.models import User
 
 
-
 class RunConflict(Exception):
     """The run is not in a state where this can be done. The text is for the person who asked."""
 

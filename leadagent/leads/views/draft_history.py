@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from leadagent.http import HtmxHttpRequest
-from leadagent.leads.emails.forms import RestoreForm
 from leadagent.leads.emails.deciding import restore_revision
+from leadagent.leads.emails.forms import RestoreForm
 from leadagent.leads.models import DraftRevision, EmailDraft
 from leadagent.leads.text_diff import compare
 from leadagent.leads.views.on_draft import draft_of, on_draft

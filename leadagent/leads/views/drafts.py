@@ -5,8 +5,8 @@ from django.db import transaction
 from django.views.decorators.http import require_POST
 
 from leadagent.http import HtmxHttpRequest
-from leadagent.leads.emails.forms import DraftForm, ScheduleForm, VersionForm
 from leadagent.leads.emails.deciding import approve_draft, cancel_schedule, discard_draft, edit_draft
+from leadagent.leads.emails.forms import DraftForm, ScheduleForm, VersionForm
 from leadagent.leads.models import EmailDraft
 from leadagent.leads.tasks import nudge_email
 from leadagent.leads.views.on_draft import on_draft

@@ -25,8 +25,8 @@ from leadagent.leads.knowledge.document_rows import (
     passages_prepared,
     upload_rows,
 )
-from leadagent.leads.knowledge.passage_context import hits_in_context
 from leadagent.leads.knowledge.model_change import progress_of
+from leadagent.leads.knowledge.passage_context import hits_in_context
 from leadagent.leads.knowledge.reembedding_panel import reembedding_panel
 from leadagent.leads.models import DocumentStatus
 from leadagent.leads.tasks import nudge_document

@@ -1,4 +1,4 @@
-"""What all decisions on a draft have in common: nobody decides on a text that they have not read, and nothing typed is lost.
+"""What all decisions on a draft have in common: whoever decides has read the newest text, and nothing typed is lost.
 
 Whatever comes of it, the page of the lead follows.
 """
@@ -14,13 +14,14 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
 from leadagent.http import HtmxHttpRequest
-from leadagent.leads.emails.forms import DraftForm, VersionForm
 from leadagent.leads.emails.deciding import DraftConflict
+from leadagent.leads.emails.forms import DraftForm, VersionForm
 from leadagent.leads.models import DraftStatus, EmailDraft
 from leadagent.leads.views.pages import render_detail
 from leadagent.leads.views.typed_beside import keep_typed
 
 F = TypeVar("F", bound=DraftForm | VersionForm)
+Decide = Callable[[HtmxHttpRequest, EmailDraft, F], HttpResponse | None]
 
 _NOT_TOLD_WHICH = "The page did not say which text you had read, so nothing was done."
 _READ_AGAIN = f"{_NOT_TOLD_WHICH} Read the email as it is now, then decide."
@@ -30,15 +31,13 @@ _SAVE_AGAIN = (
 )
 
 
-def on_draft(
-    form_class: type[F],
-) -> Callable[[Callable[[HtmxHttpRequest, EmailDraft, F], HttpResponse | None]], Callable[..., HttpResponse]]:
+def on_draft(form_class: type[F]) -> Callable[[Decide[F]], Callable[..., HttpResponse]]:
     """Make `decide(request, draft, form)` a view: it is called with a draft of the organisation and a valid form.
 
     Where it returns no answer of its own, the person is led back to the lead. It may raise `DraftConflict`.
     """
 
-    def decorate(decide: Callable[[HtmxHttpRequest, EmailDraft, F], HttpResponse | None]) -> Callable[..., HttpResponse]:
+    def decorate(decide: Decide[F]) -> Callable[..., HttpResponse]:
         @wraps(decide)
         def view(request: HtmxHttpRequest, draft_id: UUID) -> HttpResponse:
             draft, form = draft_of(request, draft_id), form_class(request.POST)
