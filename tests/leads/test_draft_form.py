@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from html import unescape
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from byok.errors import AIError
 from leadagent.leads.emails.deciding import edit_draft
@@ -19,6 +21,7 @@ from tests.leads.factories import draft_under_review
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[Membership], Client]
+LATER = f"{timezone.now() + timedelta(days=5):%Y-%m-%dT09:00}"
 TYPED = {"subject": "Mine", "body": "My text.", "version": "1"}
 
 
@@ -48,7 +51,7 @@ def values(page: str) -> dict[str, str]:
 
 
 def test_saving_keeps_what_was_typed_for_other_buttons(client: Client, draft: EmailDraft) -> None:
-    beside = {"instruction": "Shorter, and propose Thursday", "send_at": "2030-03-31T09:00"}
+    beside = {"instruction": "Shorter, and propose Thursday", "send_at": LATER}
     assert client.post(where("save", draft), {**TYPED, **beside}).status_code == 302
 
     assert values(page_of(client, draft)) == {**TYPED, **beside, "version": "2"}
@@ -71,12 +74,12 @@ def test_what_was_typed_is_for_that_draft_and_that_person(
 def test_a_time_is_still_there_after_a_rewrite_and_its_instruction_is_not(
     client: Client, draft: EmailDraft, provider: FakeProvider, nudges: Nudges
 ) -> None:
-    beside = {"instruction": "Shorter", "send_at": "2030-03-31T09:00"}
+    beside = {"instruction": "Shorter", "send_at": LATER}
     client.post(where("rewrite", draft), {**TYPED, **beside})
     perform_rewrite(DraftRewrite.objects.get().pk)
 
     kept = values(page_of(client, draft))
-    assert (kept["instruction"], kept["send_at"]) == ("", "2030-03-31T09:00")
+    assert (kept["instruction"], kept["send_at"]) == ("", LATER)
 
 
 @pytest.mark.parametrize("end", ["fails", "is given up"])
@@ -109,7 +112,7 @@ def test_without_its_version_the_form_says_so_and_keeps_the_text(
     client: Client, draft: EmailDraft, act: str, version: str | None
 ) -> None:
     edit_draft(draft, subject="Newer", body="Newer text.", by=UserFactory(), version=1)
-    form = {**TYPED, "instruction": "Shorter", "send_at": "2030-03-31T09:00", "version": version}
+    form = {**TYPED, "instruction": "Shorter", "send_at": LATER, "version": version}
     answer = client.post(where(act, draft), {name: value for name, value in form.items() if value is not None})
 
     page = answer.content.decode()

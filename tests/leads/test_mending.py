@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from django.test import Client
 from django.utils import timezone
-from pytest_django import Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from byok.models import AIConfig, CredentialStatus, ProviderCredential
 from leadagent.leads import tasks
@@ -293,12 +293,15 @@ def test_whoever_is_first_resumes_it(organization: Organization) -> None:
     assert len(told()) == 1
 
 
-def test_the_sweep_resumes_and_tells_a_worker(organization: Organization, nudges: Nudges, settings: Settings) -> None:
+def test_the_sweep_resumes_and_tells_a_worker(
+    organization: Organization,
+    nudges: Nudges,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
     own_key(organization)
     run = paused(organization)
     own_key(organization, CredentialStatus.OK, saved_at=timezone.now())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tasks, "_on_commit", lambda tell: tell())
+    with django_capture_on_commit_callbacks(execute=True):
         tasks.sweep_runs()
         tasks.sweep_runs()
     assert nudges.take() == [("advance_run", run.pk, timedelta(0))]

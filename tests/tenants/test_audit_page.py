@@ -195,7 +195,7 @@ def test_htmx_gets_the_rows_only(browser: Client, organization: Organization) ->
 def test_a_damaged_page_address(browser: Client, cursor: str) -> None:
     response = browser.get(url(cursor=cursor))
     assert response.status_code == 400
-    assert "start again from the newest" in response.content.decode()
+    assert "start again from the first page" in response.content.decode()
 
 
 def test_the_page_costs_the_same_for_one_and_for_many(
