@@ -16,16 +16,9 @@ from byok.checking.limit import KeyTestsExhausted, count_key_test
 from byok.checking.proving import KeyNotProved, check_chosen, note_test, prove_and_save
 from byok.checking.rechecking import recheck_credential
 from byok.checking.reports import ConnectionReport
-from byok.config.ai_config import (
-    KEEP,
-    OPERATIONS,
-    ConfigConflict,
-    EffectiveConfig,
-    InvalidConfig,
-    byok_allowed,
-    check_api_key,
-    get_ai_config,
-)
+from byok.config.ai_config import EffectiveConfig, byok_allowed, get_ai_config
+from byok.config.saving import KEEP, ConfigConflict
+from byok.config.values import OPERATIONS, InvalidConfig, check_api_key
 from byok.encryption import KeyUnreadable, decrypt_api_key
 from byok.models import PLATFORM_DEFAULT, FallbackConsent, ProviderCredential
 from byok.providers import REGISTRY

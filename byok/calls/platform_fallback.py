@@ -17,8 +17,8 @@ from typing import TypeVar
 from django.conf import settings
 
 from byok.calls.model_fallback import OwnModel, on_own_models
-from byok.config.ai_config import OPERATIONS, EffectiveConfig, get_ai_config
-from byok.config.values import bare_model_name, compares_with
+from byok.config.ai_config import EffectiveConfig, get_ai_config
+from byok.config.values import OPERATIONS, bare_model_name, compares_with
 from byok.errors import AIError
 from byok.models import PLATFORM_DEFAULT, CredentialStatus, FallbackConsent
 from byok.providers import REGISTRY

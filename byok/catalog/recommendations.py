@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from byok.catalog.offered_models import EMBEDDING_REASON, ModelOption, option_of
-from byok.config.ai_config import CHAT_OPERATIONS
+from byok.config.values import CHAT_OPERATIONS
 from byok.models import Capability, CatalogModel, ModelKind, Tier
 from byok.providers import REGISTRY
 

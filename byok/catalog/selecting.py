@@ -10,9 +10,10 @@ from django.conf import settings
 
 from byok.catalog.chosen import chosen_models
 from byok.catalog.recommendations import OPERATION_LABELS
-from byok.config.ai_config import CHAT_OPERATIONS, EffectiveConfig, byok_allowed
+from byok.config.ai_config import EffectiveConfig, byok_allowed
 from byok.config.conflict import NOT_CHOSEN, Difference, differences_between
 from byok.config.provider_setup import setup_for
+from byok.config.values import CHAT_OPERATIONS
 from byok.models import PLATFORM_DEFAULT, CatalogModel, ModelKind
 from byok.provider_names import provider_label
 from byok.providers import REGISTRY

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Protocol
 
 from byok.catalog.effect import TokenSums
-from byok.config.ai_config import CHAT_OPERATIONS
+from byok.config.values import CHAT_OPERATIONS
 from byok.models import ModelKind
 from leadagent.tenants.models import Organization
 from usage.analytics import UsageTotals, get_usage_by_operation

@@ -17,18 +17,9 @@ from byok.checking.connection import test_ai_connection
 from byok.checking.limit import KeyTestsExhausted, count_key_test
 from byok.checking.rechecking import store_report
 from byok.checking.reports import ConnectionReport, LineState
-from byok.config.ai_config import (
-    CHAT_OPERATIONS,
-    KEEP,
-    ConfigConflict,
-    EffectiveConfig,
-    InvalidConfig,
-    byok_allowed,
-    check_api_key,
-    get_ai_config,
-    save_ai_config,
-)
-from byok.config.values import refuse_key, validated_choice
+from byok.config.ai_config import EffectiveConfig, byok_allowed, get_ai_config
+from byok.config.saving import KEEP, ConfigConflict, save_ai_config
+from byok.config.values import CHAT_OPERATIONS, InvalidConfig, check_api_key, refuse_key, validated_choice
 from byok.encryption import KeyUnreadable, decrypt_api_key, has_fingerprint
 from byok.models import AIConfig, ProviderCredential
 from byok.providers import REGISTRY

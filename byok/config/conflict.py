@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from byok.catalog.recommendations import OPERATION_LABELS
-from byok.config.ai_config import CHAT_OPERATIONS, KEEP, OPERATIONS, EffectiveConfig
+from byok.config.ai_config import EffectiveConfig
+from byok.config.saving import KEEP
+from byok.config.values import CHAT_OPERATIONS, OPERATIONS
 from byok.models import PLATFORM_DEFAULT, AIConfig, FallbackConsent
 from byok.provider_names import provider_label
 from byok.providers import REGISTRY

@@ -10,7 +10,8 @@ from django.utils import timezone
 from byok.catalog.ending import EndingModel, ending_models
 from byok.catalog.recommendations import OPERATION_LABELS
 from byok.checking.reports import ConnectionReport
-from byok.config.ai_config import CHAT_OPERATIONS, OPERATIONS, EffectiveConfig
+from byok.config.ai_config import EffectiveConfig
+from byok.config.values import CHAT_OPERATIONS, OPERATIONS
 from byok.keys.credentials import REFUSED
 from byok.keys.stored import consequences_of_removal
 from byok.models import PLATFORM_DEFAULT, CredentialStatus, ProviderCredential, SupersededKey

@@ -9,9 +9,10 @@ from django import forms
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from byok.config.ai_config import CHAT_OPERATIONS, KEEP, OPERATIONS, EffectiveConfig, InvalidConfig, check_api_key
+from byok.config.ai_config import EffectiveConfig
 from byok.config.provider_setup import setup_for
-from byok.config.values import MAX_FURTHER_MODELS
+from byok.config.saving import KEEP
+from byok.config.values import CHAT_OPERATIONS, MAX_FURTHER_MODELS, OPERATIONS, InvalidConfig, check_api_key
 from byok.config.versioned_form import MadeFromVersion
 from byok.models import PLATFORM_DEFAULT, FallbackConsent
 from byok.providers import REGISTRY, Provider

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 from byok.calls.json_answers import json_object
 from byok.calls.unmetered import NoAnswer, exchange
-from byok.config.ai_config import InvalidConfig, check_api_key
+from byok.config.values import InvalidConfig, check_api_key
 from byok.errors import AIError, classify_status, error_object
 from byok.providers import REGISTRY
 

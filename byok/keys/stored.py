@@ -1,7 +1,7 @@
 """Storing, replacing, removing and bringing back an organisation's keys.
 
 Each act is one transaction with its audit event. The caller has locked the organisation's
-configuration (see `byok.config.ai_config`) where the act is part of a save.
+configuration (see `byok.config.saving`) where the act is part of a save.
 """
 
 from __future__ import annotations

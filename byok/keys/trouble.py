@@ -14,7 +14,8 @@ from django.utils.timesince import timesince
 
 from byok.calls.platform_fallback import Allowed, Ask, decide, own_provider
 from byok.catalog.recommendations import OPERATION_LABELS
-from byok.config.ai_config import OPERATIONS, byok_allowed, get_ai_config
+from byok.config.ai_config import byok_allowed, get_ai_config
+from byok.config.values import OPERATIONS
 from byok.errors import AIError
 from byok.keys.credentials import FAILING
 from byok.keys.notices import IN_USE

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from byok.config.ai_config import InvalidConfig, check_api_key
+from byok.config.values import InvalidConfig, check_api_key
 from byok.encryption import has_fingerprint
 from byok.migrating.keys import open_legacy_key
 from byok.migrating.models import map_chat_model, map_embedding_model

@@ -15,7 +15,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, transaction
 
-from byok.config.ai_config import KEEP, InvalidConfig, save_ai_config
+from byok.config.saving import KEEP, save_ai_config
+from byok.config.values import InvalidConfig
 from byok.encryption import KeyUnreadable
 from byok.migrating.config import KEY_NOT_OPENED, WantedConfig, has_key, wanted_config
 from byok.migrating.tenant_file import InvalidTenant, TenantRecord, parse_tenant

@@ -9,7 +9,8 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
-from byok.config.ai_config import OPERATIONS, byok_allowed, get_ai_config
+from byok.config.ai_config import byok_allowed, get_ai_config
+from byok.config.values import OPERATIONS
 from byok.models import AIConfig, Announcement, KeyUseDay, ProviderCredential
 from byok.support.keys import REPORT_HEADERS, age_in_words, expiry_cell, report_rows, status_cell, undo_in_words
 from byok.support.names import provider_name

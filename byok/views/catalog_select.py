@@ -15,7 +15,9 @@ from django_htmx.http import HttpResponseClientRedirect
 from byok.catalog.cards import models_named, reference_of
 from byok.catalog.selecting import PER_OPERATION, Purpose, changes_by, choosing_of, notes_on, values_with
 from byok.checking.proving import prove_and_save
-from byok.config.ai_config import ConfigConflict, EffectiveConfig, InvalidConfig, get_ai_config
+from byok.config.ai_config import EffectiveConfig, get_ai_config
+from byok.config.saving import ConfigConflict
+from byok.config.values import InvalidConfig
 from byok.models import CatalogModel
 from byok.provider_names import provider_label
 from byok.providers import REGISTRY

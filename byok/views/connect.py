@@ -17,8 +17,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 from byok.checking.limit import KeyTestsExhausted, count_key_test
 from byok.checking.proving import KeyNotProved, prove_and_save
 from byok.checking.reports import ConnectionReport
-from byok.config.ai_config import ConfigConflict, InvalidConfig, byok_allowed, get_ai_config
+from byok.config.ai_config import byok_allowed, get_ai_config
 from byok.config.provider_setup import setup_for
+from byok.config.saving import ConfigConflict
+from byok.config.values import InvalidConfig
 from byok.connecting.attempts import Attempt, begin_attempt, find_attempt, use_attempt
 from byok.connecting.openrouter import MAX_CODE, OPENROUTER, auth_url, challenge_of, exchange_code
 from byok.errors import AIError

@@ -12,9 +12,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from byok.checking import rechecking
 from byok.checking.limit import KeyTestsExhausted, count_key_test
 from byok.checking.proving import check_chosen, note_test
-from byok.config.ai_config import InvalidConfig, check_api_key, get_ai_config
+from byok.config.ai_config import get_ai_config
 from byok.config.current_setup import current_setup_of, is_key_named, name_key
 from byok.config.forms import AIConfigForm
+from byok.config.values import InvalidConfig, check_api_key
 from byok.encryption import KeyUnreadable, decrypt_api_key
 from byok.keys.stored import NothingToUndo, consequences_of_removal, remove_api_key, undo_replacement
 from byok.models import ProviderCredential

@@ -11,7 +11,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_safe
 
 from byok.catalog.offered_models import search_models
-from byok.config.ai_config import InvalidConfig, get_ai_config
+from byok.config.ai_config import get_ai_config
+from byok.config.values import InvalidConfig
 from byok.models import DatedPrice
 from byok.pricing import get_pricing
 from byok.pricing.forms import NegotiatedPriceForm

@@ -15,9 +15,11 @@ from django_htmx.http import HttpResponseClientRedirect
 from byok.catalog.recommendations import recommended_values
 from byok.checking.limit import KeyTestsExhausted, count_key_test
 from byok.checking.proving import KeyNotProved, field_of_model, prove_and_save
-from byok.config.ai_config import ConfigConflict, EffectiveConfig, InvalidConfig, byok_allowed, get_ai_config
+from byok.config.ai_config import EffectiveConfig, byok_allowed, get_ai_config
 from byok.config.conflict import conflict_with
 from byok.config.forms import AIConfigForm
+from byok.config.saving import ConfigConflict
+from byok.config.values import InvalidConfig
 from byok.views.guards import NOT_ENABLED, where_own_keys_are_enabled
 from byok.views.page import (
     SIGN_IN_AGAIN,

@@ -21,9 +21,11 @@ from byok.catalog.offered_models import find_model
 from byok.checking.limit import KeyTestsExhausted, count_key_test
 from byok.checking.proving import KeyNotProved, prove_and_save
 from byok.checking.reports import ConnectionReport, LineState
-from byok.config.ai_config import KEEP, ConfigConflict, EffectiveConfig, InvalidConfig, byok_allowed, get_ai_config
+from byok.config.ai_config import EffectiveConfig, byok_allowed, get_ai_config
 from byok.config.onboarding_forms import OTHER, ChoiceForm, KeyForm, ModelsForm
 from byok.config.provider_setup import setup_for
+from byok.config.saving import KEEP, ConfigConflict
+from byok.config.values import InvalidConfig
 from byok.models import PLATFORM_DEFAULT, ProviderCredential
 from byok.provider_names import provider_label
 from byok.providers import REGISTRY, Provider

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.models import AIConfig
 from leadagent.leads.demo_leads import DEMO_LEADS, DemoLead
 from leadagent.leads.emails.writing import Email, create_draft

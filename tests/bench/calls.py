@@ -186,7 +186,7 @@ _MODELS = {"openai": "gpt-4o-mini", "anthropic": "claude-haiku-4-5"}
 @cache
 def _busy(sdk: str) -> Organization:
     """An organisation whose chat provider is this SDK's."""
-    from byok.config.ai_config import save_ai_config
+    from byok.config.saving import save_ai_config
 
     organization = Organization.objects.get(slug={"openai": "org-1", "anthropic": "org-2"}[sdk])
     save_ai_config(organization, provider=sdk, chat_model=_MODELS[sdk])

@@ -9,7 +9,7 @@ import pytest
 from django.core.cache import cache
 from pytest_django import Settings
 
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.keys import credentials
 from byok.models import CatalogModel
 from byok.resolver import TenantModel, get_model_for_tenant

@@ -22,8 +22,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from byok.checking.reports import ConnectionReport, LineState, ReportLine
-from byok.config.ai_config import save_ai_config
 from byok.config.backfill import backfill_ai_config
+from byok.config.saving import save_ai_config
 from byok.encryption import fingerprint
 from byok.models import (
     Announcement,

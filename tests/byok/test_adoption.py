@@ -20,8 +20,8 @@ from byok.adoption.measured import Speed, speed
 from byok.adoption.period import Period
 from byok.adoption.saved_configurations import FirstConfiguration, MonthShare
 from byok.adoption.sums import RollupGroup
-from byok.config.ai_config import save_ai_config
 from byok.config.backfill import backfill_ai_config
+from byok.config.saving import save_ai_config
 from byok.migrating.importing import State, TenantImport
 from byok.models import AIConfig, ProviderCredential
 from leadagent.tenants.models import AuditEvent, Organization

@@ -17,7 +17,7 @@ from django.db import connections
 from django.utils import timezone
 from pytest_django import Settings
 
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.migrating.announcing import NAME
 from byok.models import Announcement
 from leadagent.tenants.models import AuditEvent, Organization, Role

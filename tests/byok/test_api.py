@@ -13,7 +13,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from byok.checking.reports import LineState
-from byok.config.ai_config import KEEP, get_ai_config, save_ai_config
+from byok.config.ai_config import get_ai_config
+from byok.config.saving import KEEP, save_ai_config
 from byok.models import AIConfig, CredentialStatus, ProviderCredential
 from leadagent.tenants.models import ApiToken, AuditEvent, Organization, Role, Scope
 from tests.byok.asked import Asked

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.models import AIConfig, ProviderCredential
 from leadagent.tenants.models import ApiToken, Organization, Scope
 from tests.byok.asked import Asked

@@ -7,8 +7,9 @@ import pytest
 from django.core.management import call_command
 from django.db import connections
 
-from byok.config.ai_config import get_ai_config, save_ai_config
+from byok.config.ai_config import get_ai_config
 from byok.config.backfill import backfill_ai_config, count_without_config
+from byok.config.saving import save_ai_config
 from byok.models import PLATFORM_DEFAULT, AIConfig
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.keys import KEYS

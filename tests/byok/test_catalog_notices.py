@@ -13,7 +13,7 @@ from byok.catalog.digests import lines_of
 from byok.catalog.effect import TokenSums
 from byok.catalog.notices import tell_of_changes
 from byok.catalog.popularity import count_popularity
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.models import CatalogChange, CatalogDigest, CatalogModel, CatalogSync, ChangeKind, DatedPrice
 from leadagent.tenants.models import Organization, Role
 from tests.byok.keys import KEYS

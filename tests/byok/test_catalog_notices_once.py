@@ -9,7 +9,7 @@ from django.core import mail
 from django.utils import timezone
 
 from byok.catalog.notices import tell_of_changes
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.models import CatalogChange, CatalogDigest, CatalogSync, ChangeKind, DatedPrice
 from leadagent.tenants.models import Organization, Role
 from tests.byok.keys import KEYS

@@ -13,7 +13,7 @@ from django.urls import Resolver404, resolve
 from django.utils import timezone
 
 from byok.catalog.what_if import last_month
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.models import CatalogChange, CatalogModel, CatalogSync, DatedPrice
 from leadagent.tenants.models import Organization, Role
 from tests.byok.catalog_rows import add_model, fill_catalog

@@ -8,7 +8,8 @@ import pytest
 from django.test import Client
 
 from byok.checking.reports import LineState
-from byok.config.ai_config import get_ai_config, save_ai_config
+from byok.config.ai_config import get_ai_config
+from byok.config.saving import save_ai_config
 from byok.models import AIConfig
 from leadagent.tenants.models import AuditEvent, Organization, Role
 from tests.byok.asked import Asked

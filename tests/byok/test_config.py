@@ -6,14 +6,9 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from byok.config.ai_config import (
-    KEEP,
-    ConfigConflict,
-    InvalidConfig,
-    byok_allowed,
-    get_ai_config,
-    save_ai_config,
-)
+from byok.config.ai_config import byok_allowed, get_ai_config
+from byok.config.saving import KEEP, ConfigConflict, save_ai_config
+from byok.config.values import InvalidConfig
 from byok.encryption import decrypt_api_key, fingerprint
 from byok.keys.stored import remove_api_key
 from byok.models import AIConfig, CredentialStatus, ProviderCredential

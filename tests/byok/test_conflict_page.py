@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 from django.test import Client
 
-from byok.config.ai_config import get_ai_config, save_ai_config
+from byok.config.ai_config import get_ai_config
+from byok.config.saving import save_ai_config
 from leadagent.tenants.models import Membership, Organization
 from tests.byok.asked import Asked
 from tests.byok.keys import KEYS

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.keys import credentials
 from byok.keys.credentials import KnownCredential
 from byok.models import CredentialStatus, ProviderCredential

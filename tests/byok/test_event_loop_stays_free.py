@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.resolver import get_model_for_tenant
 from tests.byok.conftest import Tenant
 from tests.byok.fake_provider import MODELS, OPENROUTER_CHAT, STREAM, FakeProvider, chat_async, streamed

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.errors import AIError, translated
 from byok.keys.stored import remove_api_key
 from byok.models import AIConfig, ProviderCredential

@@ -19,7 +19,7 @@ from byok.calls.platform_fallback import (
     own_key_first,
     platform_instead,
 )
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.error_kinds import KINDS
 from byok.errors import AIError, translated
 from byok.models import AIConfig, ProviderCredential

@@ -7,7 +7,8 @@ from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
-from byok.config.ai_config import byok_allowed, save_ai_config
+from byok.config.ai_config import byok_allowed
+from byok.config.saving import save_ai_config
 from byok.resolver import get_model_for_tenant
 from leadagent.tenants.models import Organization, Role
 from tests.byok.fake_provider import CHAT, MODELS, FakeProvider, chat

@@ -7,9 +7,9 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from byok.config.ai_config import save_ai_config
 from byok.config.ai_status import ai_status_of
 from byok.config.backfill import backfill_ai_config
+from byok.config.saving import save_ai_config
 from byok.models import ProviderCredential
 from leadagent.tenants.models import Organization, Role
 from tests.byok.keys import KEYS

@@ -23,7 +23,7 @@ from byok.catalog.offered_models import search_models
 from byok.catalog.recommendations import recommended_models
 from byok.checking.connection import test_ai_connection as check
 from byok.checking.reports import LineState
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.embedding_providers import embedding_providers
 from byok.errors import AIError, translated
 from byok.models import CatalogModel, ProviderCredential

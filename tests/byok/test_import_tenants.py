@@ -13,7 +13,8 @@ from django.core import mail
 from django.core.management import call_command
 from pytest_django import Settings
 
-from byok.config.ai_config import get_ai_config, save_ai_config
+from byok.config.ai_config import get_ai_config
+from byok.config.saving import save_ai_config
 from byok.encryption import decrypt_api_key
 from byok.keys.stored import remove_api_key
 from byok.migrating.importing import State, TenantImport

@@ -12,7 +12,7 @@ from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from byok.config import heard, known_configs
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.keys.stored import remove_api_key
 from byok.models import AIConfig, CredentialStatus, ProviderCredential
 from byok.resolver import TenantModel, get_model_for_tenant

@@ -77,7 +77,7 @@ def test_an_unknown_cost_keeps_what_was_held(organization: Organization, tenant:
 def test_a_budget_gives_the_free_request_back(
     organization: Organization, fake: FakeProvider, settings: Settings
 ) -> None:
-    from byok.config.ai_config import save_ai_config
+    from byok.config.saving import save_ai_config
     from byok.resolver import get_model_for_tenant
 
     save_ai_config(organization, provider="platform_default")

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from pytest_django import Settings
 
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.errors import AIError, translated
 from byok.models import CredentialStatus, ProviderCredential
 from byok.resolver import TenantModel, get_model_for_tenant

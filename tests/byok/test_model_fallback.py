@@ -10,7 +10,9 @@ import pytest
 from byok.calls.model_fallback import REASONS, FailedOnOwnModel, OwnModel, is_of_the_model
 from byok.calls.platform_fallback import FailedOnPlatform, Fallback, OnPlatform, own_key_first
 from byok.checking.proving import prove_and_save
-from byok.config.ai_config import InvalidConfig, get_ai_config, save_ai_config
+from byok.config.ai_config import get_ai_config
+from byok.config.saving import save_ai_config
+from byok.config.values import InvalidConfig
 from byok.error_kinds import KINDS
 from byok.errors import AIError, translated
 from byok.models import AIConfig

@@ -12,7 +12,7 @@ from byok.catalog.recommendations import (
     recommended_models,
     recommended_values,
 )
-from byok.config.ai_config import CHAT_OPERATIONS
+from byok.config.values import CHAT_OPERATIONS
 from byok.pricing import list_pricing
 from byok.providers import REGISTRY
 from leadagent.tenants.models import Organization, Role

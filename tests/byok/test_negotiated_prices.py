@@ -8,7 +8,8 @@ import pytest
 import time_machine
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from byok.config.ai_config import InvalidConfig, save_ai_config
+from byok.config.saving import save_ai_config
+from byok.config.values import InvalidConfig
 from byok.models import DatedPrice
 from byok.pricing import get_pricing
 from byok.pricing.negotiated import add_negotiated_price, end_negotiated_price, negotiated_prices

@@ -15,7 +15,8 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from byok import tasks
-from byok.config.ai_config import OPERATIONS, save_ai_config
+from byok.config.saving import save_ai_config
+from byok.config.values import OPERATIONS
 from byok.errors import AIError, translated
 from byok.keys import credentials
 from byok.keys.credentials import KnownCredential

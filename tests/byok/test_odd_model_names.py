@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from leadagent.tenants.models import Membership
 from tests.byok.keys import KEYS
 from tests.tenants.conftest import admin

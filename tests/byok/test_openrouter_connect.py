@@ -15,7 +15,8 @@ from pytest_django import Settings
 
 from byok.checking import limit as key_test_limit
 from byok.checking.reports import LineState
-from byok.config.ai_config import get_ai_config, save_ai_config
+from byok.config.ai_config import get_ai_config
+from byok.config.saving import save_ai_config
 from byok.connecting import attempts as connect_attempts
 from byok.connecting.openrouter import auth_url, challenge_of, exchange_code, new_verifier
 from byok.errors import AIError

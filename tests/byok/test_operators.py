@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from byok.calls.metering import CallContext, Exchange
 from byok.calls.model_fallback import on_own_models
 from byok.calls.operators import tell_operators
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.errors import AIError, translated
 from leadagent.telemetry.figures import exposition
 from leadagent.telemetry.traces import span

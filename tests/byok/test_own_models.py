@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from byok.catalog.offered_models import find_model, search_models
 from byok.catalog.own_models import due_own_lists, sync_due_own_models, sync_own_models
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.models import CatalogModel, CatalogSync, CredentialStatus, ProviderCredential, SyncOutcome
 from leadagent.tenants.models import Organization
 from tests.byok.fake_provider import FakeProvider

@@ -9,8 +9,9 @@ import pytest
 
 from byok.catalog.recommendations import OPERATION_LABELS
 from byok.catalog.selecting import PER_OPERATION
-from byok.config.ai_config import CHAT_OPERATIONS, OPERATIONS, save_ai_config
 from byok.config.forms import AIConfigForm
+from byok.config.saving import save_ai_config
+from byok.config.values import CHAT_OPERATIONS, OPERATIONS
 from byok.errors import AIError
 from leadagent.leads.models import StepName
 from leadagent.tenants.models import Organization, Role

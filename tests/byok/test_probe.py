@@ -166,7 +166,7 @@ def test_no_probe_where_it_would_be_in_vain(organization: Organization, script: 
 def test_the_organisations_choice_to_keep_no_detail_holds_for_a_probe(
     organization: Organization, script: Script, rows: Rows
 ) -> None:
-    from byok.config.ai_config import save_ai_config
+    from byok.config.saving import save_ai_config
 
     save_ai_config(organization, provider="openai", chat_model="gpt-4o", api_key=KEYS["openai"], usage_tracking=False)
     scripted = script("openai")

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from byok.checking.rechecking import recheck_due
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.keys.notices import tell_admins
 from byok.models import AIConfig, CredentialStatus, ProviderCredential
 from leadagent.tenants.models import ApiToken, Organization, Role, Scope

@@ -7,7 +7,9 @@ from pytest_django import Settings
 
 from byok.checking.proving import KeyNotProved, prove_and_save
 from byok.checking.reports import LineState
-from byok.config.ai_config import KEEP, ConfigConflict, InvalidConfig, get_ai_config, save_ai_config
+from byok.config.ai_config import get_ai_config
+from byok.config.saving import KEEP, ConfigConflict, save_ai_config
+from byok.config.values import InvalidConfig
 from byok.encryption import decrypt_api_key
 from byok.models import AIConfig, CredentialStatus, ProviderCredential
 from leadagent.tenants.models import AuditEvent, Organization

@@ -16,7 +16,7 @@ from byok import tasks
 from byok.checking import rechecking
 from byok.checking.rechecking import recheck_credential, recheck_due
 from byok.checking.reports import ConnectionReport, LineState
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.models import CredentialStatus, ProviderCredential
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.fake_provider import MODELS, FakeProvider

@@ -13,7 +13,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from byok.config.ai_config import ModelKind, save_ai_config
+from byok.config.ai_config import ModelKind
+from byok.config.saving import save_ai_config
 from byok.pricing import price_version
 from byok.resolver import TenantModel, get_model_for_tenant
 from leadagent.tenants.models import Organization

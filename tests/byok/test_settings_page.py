@@ -15,8 +15,10 @@ from pytest_django import Settings
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from byok.checking.reports import LineState
-from byok.config.ai_config import CHAT_OPERATIONS, get_ai_config, save_ai_config
+from byok.config.ai_config import get_ai_config
 from byok.config.forms import AIConfigForm
+from byok.config.saving import save_ai_config
+from byok.config.values import CHAT_OPERATIONS
 from byok.models import AIConfig, CredentialStatus, ProviderCredential
 from leadagent.tenants.models import AuditEvent, Organization, Role
 from tests.byok.asked import Asked

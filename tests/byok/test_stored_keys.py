@@ -7,7 +7,8 @@ import time_machine
 from django.utils import timezone
 
 from byok.checking.reports import ConnectionReport, LineState, ReportLine
-from byok.config.ai_config import check_api_key, save_ai_config
+from byok.config.saving import save_ai_config
+from byok.config.values import check_api_key
 from byok.encryption import KeyUnreadable, decrypt_api_key, key_id_of
 from byok.keys import credentials
 from byok.keys.stored import (

@@ -11,7 +11,7 @@ import pytest
 from django.db import connections
 from pytest_django import Settings
 
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.errors import AIError, translated
 from byok.models import ProviderCredential
 from byok.resolver import get_model_for_tenant

@@ -9,8 +9,9 @@ from pytest_django import Settings
 
 from byok.checking import limit as key_test_limit
 from byok.checking.reports import LineState
-from byok.config.ai_config import get_ai_config, save_ai_config
+from byok.config.ai_config import get_ai_config
 from byok.config.provider_setup import setup_for
+from byok.config.saving import save_ai_config
 from byok.models import AIConfig, ProviderCredential
 from byok.providers import REGISTRY
 from leadagent.tenants.models import AuditEvent, Organization, Role

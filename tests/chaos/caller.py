@@ -31,7 +31,7 @@ django.setup()
 from celery import current_app  # noqa: E402
 from django.db import connections  # noqa: E402
 
-from byok.config.ai_config import ConfigConflict, save_ai_config  # noqa: E402
+from byok.config.saving import ConfigConflict, save_ai_config  # noqa: E402
 from byok.errors import AIError, translated  # noqa: E402
 from byok.resolver import TenantModel, get_model_for_tenant  # noqa: E402
 from leadagent.tenants.models import Organization  # noqa: E402

@@ -13,7 +13,7 @@ OPERATIONS = ("research", "qualification", "email_generation")
 USED = "SELECT coalesce(sum(used), 0) FROM usage_freetiermonth f JOIN tenants_organization o ON o.id = organization_id"
 _SEED = """
 import json, sys
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from leadagent.tenants.models import Organization
 save_ai_config(Organization.objects.get(slug="acme"), **json.loads(sys.argv[1]))
 """

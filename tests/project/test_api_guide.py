@@ -21,7 +21,7 @@ from django.core.cache import cache
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from leadagent.api import api
 from leadagent.leads.models import Lead
 from leadagent.tenants.api_tokens import issue_token

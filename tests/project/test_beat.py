@@ -22,7 +22,7 @@ from pytest_django import Settings
 
 from byok.catalog.fetching import Fetched
 from byok.checking.asking import Answer
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.models import (
     CatalogChange,
     CatalogModel,

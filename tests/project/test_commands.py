@@ -21,7 +21,7 @@ from django.db import connection
 from django.template import engines
 from pytest_django import Settings
 
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from leadagent.tenants.models import Organization, Role
 from tests.byok.keys import KEYS
 from tests.byok.old_system import OLD_SECRET, tenant

@@ -13,7 +13,7 @@ from django.core.cache import cache
 from django.db import connection
 from pytest_django import Settings
 
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.errors import AIError, translated
 from byok.resolver import get_model_for_tenant
 from leadagent.tenants.models import Organization, Role

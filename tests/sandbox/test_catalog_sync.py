@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from byok.catalog.own_models import sync_own_models
 from byok.catalog.syncing import sync_openrouter
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.models import CatalogModel, ProviderCredential, SyncOutcome
 from leadagent.sandbox.tuned import TUNED
 from leadagent.tenants.models import Organization

@@ -18,7 +18,7 @@ import django
 
 def main() -> None:
     django.setup()
-    from byok.config.ai_config import save_ai_config
+    from byok.config.saving import save_ai_config
     from byok.errors import translated
     from byok.resolver import get_model_for_tenant
     from leadagent.tenants.models import Organization

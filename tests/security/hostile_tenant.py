@@ -12,7 +12,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from byok.checking.reports import ConnectionReport, LineState, ReportLine
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.models import (
     AIConfig,
     Announcement,

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.module_loading import import_string
 from pytest_django import Settings
 
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.resolver import get_model_for_tenant
 from leadagent.tenants.models import Membership, Organization
 from tests.byok.fake_provider import FakeProvider

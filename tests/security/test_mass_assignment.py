@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.models import AIConfig, DatedPrice
 from leadagent.leads.models import PromptVersion, Voice
 from leadagent.tenants.models import ApiToken, Invitation, Membership, Organization, Role, User

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.pricing.negotiated import add_negotiated_price
 from leadagent.leads.importing.imports import take_file
 from leadagent.leads.inbox.intake import take_in

@@ -135,7 +135,7 @@ def test_eight_writers_on_several_chains_in_opposite_orders() -> None:
 
 @committed
 def test_row_locks_of_the_domain_and_the_chain_do_not_wait_for_each_other() -> None:
-    """Every writer locks the organisation as `byok.config.ai_config` does, before or after it records."""
+    """Every writer locks the organisation as `byok.config.saving` does, before or after it records."""
     acme = OrganizationFactory()
 
     def writer(*, record_first: bool) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pytest_django import Settings
 
 from byok import wire
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from leadagent.leads.models import Lead
 from leadagent.tenants.models import Organization
 from tests.byok.conftest import nothing_held, organization, own_places, pool_closed_before_the_database_goes, rows

@@ -6,7 +6,7 @@ import pytest
 
 from byok.checking.connection import test_ai_connection as check
 from byok.checking.reports import LineState, ReportLine
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.errors import AIError, translated
 from byok.models import CredentialStatus, ProviderCredential
 from byok.resolver import get_model_for_tenant

@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from byok.catalog.offered_models import find_models
-from byok.config.ai_config import CHAT_OPERATIONS, get_ai_config
-from byok.config.values import InvalidConfig, validated_operation_models
+from byok.config.ai_config import get_ai_config
+from byok.config.values import CHAT_OPERATIONS, InvalidConfig, validated_operation_models
 from byok.models import PLATFORM_DEFAULT
 from leadagent.leads.models import (
     OPEN,

@@ -13,8 +13,8 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from byok.catalog.offered_models import search_models
-from byok.config.ai_config import CHAT_OPERATIONS, get_ai_config
-from byok.config.values import InvalidConfig
+from byok.config.ai_config import get_ai_config
+from byok.config.values import CHAT_OPERATIONS, InvalidConfig
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.leads.marking import marked
 from leadagent.leads.models import RunStatus, WorkflowRun

@@ -11,7 +11,7 @@ from byok.calls.repairing import repair_due
 from byok.catalog.own_models import sync_own_models
 from byok.catalog.syncing import sync_openrouter
 from byok.checking.connection import test_ai_connection as check_connection
-from byok.config.ai_config import save_ai_config
+from byok.config.saving import save_ai_config
 from byok.connecting.openrouter import exchange_code
 from byok.errors import translated
 from byok.models import ProviderCredential, SyncOutcome
