@@ -11,8 +11,9 @@ from django.utils.cache import get_conditional_response, patch_vary_headers
 from ninja import Query, Router
 
 from byok.catalog.cards import ModelCard, cards_of
-from byok.catalog.paging import BadCursor, catalog_page, facets
-from byok.catalog.search import read_filter
+from byok.catalog.facets import facets
+from byok.catalog.paging import BadCursor, catalog_page
+from byok.catalog.read_filter import read_filter
 from byok.catalog.selecting import choosing_of
 from byok.catalog_api_schemas import ModelOut, ModelsOut, ModelsQuery, PricesOut
 from byok.config.ai_config import get_ai_config

@@ -15,7 +15,7 @@ from leadagent.tenants.api_decimals import ExactDecimal
 
 
 def _choice(values: Any, description: str) -> Any:
-    """A query parameter that is read by `byok.catalog.search`, shown in the documentation with what it may be."""
+    """A query parameter that is read by `byok.catalog.read_filter`, shown in the documentation with what it may be."""
     schema = {"type": "string", "enum": [str(value) for value in values]}
     return Annotated[str, Field(description=description), WithJsonSchema(schema)]
 
@@ -24,7 +24,7 @@ _YesNo = WithJsonSchema({"type": "boolean"})
 
 
 class ModelsQuery(Schema):
-    """What narrows and orders the list. Read and checked by `byok.catalog.search.read_filter`."""
+    """What narrows and orders the list. Read and checked by `byok.catalog.read_filter`."""
 
     q: Annotated[str, Field(description="Words that id, name or maker hold, all of them")] = ""
     provider: _choice(REGISTRY, "Where the model is called") = ""  # type: ignore[valid-type]

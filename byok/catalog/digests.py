@@ -10,7 +10,7 @@ from byok.catalog.effect import DAYS, recent_tokens
 from byok.catalog.places import ModelPlace, in_words, model_places
 from byok.models import AIConfig, CatalogChange, CatalogDigest, CatalogModel, ChangeKind, PriceColumns
 from byok.providers import REGISTRY
-from usage.templatetags.usage_format import money
+from usage.formats import money
 
 
 @dataclass(frozen=True, slots=True)

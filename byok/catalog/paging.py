@@ -9,18 +9,17 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.db.models import BooleanField, Case, Count, F, Q, Subquery, Value, When
+from django.db.models import BooleanField, Case, F, Q, Subquery, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Lower
 
 from byok.catalog.recommendations import recommended_ids
 from byok.catalog.search import CatalogFilter, Sort, matching
-from byok.catalog.vendors import vendor_label
 from byok.models import CatalogModel
 from byok.models.catalog import CatalogModelQuerySet
 from byok.models.prices import PRICE_DECIMALS, PRICE_DIGITS
@@ -40,21 +39,6 @@ class CatalogPage:
 
     models: list[CatalogModel]
     next_cursor: str
-
-
-@dataclass(frozen=True, slots=True)
-class VendorCount:
-    vendor: str
-    label: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Facets:
-    """How many models match, and how many would by each maker, the chosen one or not."""
-
-    total: int
-    vendors: list[VendorCount]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,23 +125,6 @@ def with_marks(rows: CatalogModelQuerySet) -> CatalogModelQuerySet:
     """
     ranked = CatalogModel.objects.filter(organization=None).order_by("-popularity").values("popularity")
     return rows.annotate(is_recommended=_is_recommended(), popular_from=Subquery(ranked[POPULAR - 1 : POPULAR]))
-
-
-def facets(organization: Organization, wanted: CatalogFilter, *, usable_with: frozenset[str] = frozenset()) -> Facets:
-    """Counts by maker under the other choices, in one query; the total comes from them."""
-    found = matching(organization, replace(wanted, vendor=""), usable_with=usable_with)
-    counts = dict(found.values_list("vendor").annotate(models=Count("pk")).order_by())
-    if wanted.vendor:
-        counts.setdefault(wanted.vendor, 0)
-    vendors = [VendorCount(vendor, vendor_label(vendor), count) for vendor, count in counts.items()]
-    vendors.sort(key=lambda each: each.label.lower())
-    return Facets(counts[wanted.vendor] if wanted.vendor else sum(counts.values()), vendors)
-
-
-def vendors_of(organization: Organization) -> list[tuple[str, str]]:
-    """Every maker of models on offer with its label, in the labels' order."""
-    names = CatalogModel.objects.visible_to(organization).offered().order_by().values_list("vendor", flat=True)
-    return sorted(((name, vendor_label(name)) for name in names.distinct()), key=lambda each: each[1].lower())
 
 
 def _is_recommended() -> Case:

@@ -11,7 +11,7 @@ from byok.embedding_providers import embedding_providers
 from byok.errors import AIError
 from byok.providers import Provider
 from byok.providers.key_facts import KeyFacts
-from usage.templatetags.usage_format import money
+from usage.formats import money
 
 EXPIRES_SOON = timedelta(days=14)
 # So little of a key's limit is a warning.

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from django import template
 
-from usage.templatetags.usage_format import rate
+from usage.formats import rate
 
 register = template.Library()
 

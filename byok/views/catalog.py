@@ -10,8 +10,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from byok.catalog.cards import cards_of
-from byok.catalog.paging import BadCursor, CatalogPage, catalog_page, facets, vendors_of
-from byok.catalog.search import MODALITIES, SORTS, TIERS, ActiveFilter, Asked, read_filter
+from byok.catalog.facets import facets, vendors_of
+from byok.catalog.paging import BadCursor, CatalogPage, catalog_page
+from byok.catalog.read_filter import Asked, read_filter
+from byok.catalog.search import MODALITIES, SORTS, TIERS, ActiveFilter
 from byok.catalog.selecting import choosing_of
 from byok.catalog.vendors import WELL_KNOWN
 from byok.config.ai_config import get_ai_config

@@ -8,8 +8,10 @@ import pytest
 from django.http import QueryDict
 from django.utils import timezone
 
-from byok.catalog.paging import BadCursor, catalog_page, facets
-from byok.catalog.search import PAGE, CatalogFilter, Sort, matching, read_filter
+from byok.catalog.facets import facets
+from byok.catalog.paging import BadCursor, catalog_page
+from byok.catalog.read_filter import read_filter
+from byok.catalog.search import PAGE, CatalogFilter, Sort, matching
 from byok.models import CatalogModel
 from leadagent.tenants.models import Organization
 from tests.byok.catalog_rows import add_model, fill_catalog

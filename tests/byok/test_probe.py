@@ -48,7 +48,7 @@ def test_a_probe_is_one_call_and_one_row(organization: Organization, script: Scr
     assert row.success
     assert row.organization_id == organization.pk
     assert row.cost is not None
-    from usage.templatetags.usage_format import money
+    from usage.formats import money
 
     assert f"It cost {money(row.cost)}." in line(report, "probe").text
     assert line(report, "credit").state is OK

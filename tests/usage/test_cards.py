@@ -9,8 +9,8 @@ from tests.usage.test_period import TODAY
 from usage.analytics import UsageTotals
 from usage.analytics.contributions import Outcome
 from usage.analytics.period import PeriodName, period_named
+from usage.formats import percent
 from usage.report.cards import Card, cost_note, main_cards, outcome_cards
-from usage.templatetags.usage_format import percent
 
 PERIOD = period_named(PeriodName.THIS_MONTH, today=TODAY)
 SINCE = "1–\N{WORD JOINER}26 October"

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from usage.templatetags.usage_format import money, operation_label, seconds, tokens
+from usage.formats import money, operation_label, seconds, tokens
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from django.db.models import Count, F, Q, Sum
 from leadagent.tenants.models import Organization
 from usage.analytics import UsageTotals
 from usage.analytics.forecast import days_needed, forecast_month
+from usage.formats import cents, money, operation_label
 from usage.models import AIUsage, AlertSettings, Budget, BudgetMonth, CostAlert, UsageDaily
-from usage.templatetags.usage_format import cents, money, operation_label
 from usage.utc_days import current_day, current_month, first_of_month
 
 LEVELS = (100, 80, 50)

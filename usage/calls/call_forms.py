@@ -9,8 +9,8 @@ from django import forms
 from leadagent.tenants.day_range import DayInput, DayRangeForm
 from leadagent.tenants.models import Organization
 from usage.calls.call_filter import CallFilter, Outcome
+from usage.formats import operation_label
 from usage.models import KeyOwner, UsageDaily
-from usage.templatetags.usage_format import operation_label
 
 _OUTCOMES = [
     ("", "All"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from usage.analytics import ModelLatency, UsageTotals, share
-from usage.templatetags.usage_format import money, percent
+from usage.formats import money, percent
 
 # More lines than that are summed up in one.
 MOST_LINES = 8

@@ -11,7 +11,7 @@ from usage.analytics import UsageTotals
 from usage.analytics.contributions import Outcome
 from usage.analytics.forecast import Forecast
 from usage.analytics.period import Period
-from usage.templatetags.usage_format import cents, money, percent, tokens
+from usage.formats import cents, money, percent, tokens
 
 # From here on all digits do not fit a card on a phone.
 _LONG = 10_000_000

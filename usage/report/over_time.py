@@ -10,8 +10,8 @@ from decimal import Decimal
 from usage.analytics import UsageTotals
 from usage.analytics.forecast import Forecast
 from usage.analytics.period import Period, days_in_words
+from usage.formats import cents, money, tokens
 from usage.report.charts import Chart, Point, bar_chart
-from usage.templatetags.usage_format import cents, money, tokens
 from usage.utc_days import DAY
 
 # From here on a bar is a week: more days cannot be told apart.

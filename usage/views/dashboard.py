@@ -13,12 +13,12 @@ from leadagent.tenants.models import Organization, Role
 from usage.analytics import UsageTotals, contributions, get_ai_usage_stats, get_latency_by_model
 from usage.analytics.forecast import days_needed, forecast_month
 from usage.analytics.period import LABELS, Period, PeriodName
+from usage.formats import operation_label
 from usage.models import KeyOwner
 from usage.report.breakdown import by_cost, by_failures, by_requests, model_lines
 from usage.report.cards import forecast_card, main_cards, outcome_cards
 from usage.report.over_time import cost_chart, slots_of, token_chart
 from usage.report.period_form import PeriodForm
-from usage.templatetags.usage_format import operation_label
 from usage.views.log import log_context
 
 logger = logging.getLogger(__name__)

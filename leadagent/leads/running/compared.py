@@ -10,7 +10,7 @@ from leadagent.leads.models import EmailDraft, Qualification, Step, StepName, Wo
 from leadagent.leads.running.progress import Pill, StepLine, category_pill, step_lines
 from leadagent.leads.text_diff import Piece, compare
 from usage.analytics.runs import RunFigures, figures_of_runs
-from usage.templatetags.usage_format import money
+from usage.formats import money
 
 NOT_KEPT = "not kept"
 NOT_YET = "not yet"
