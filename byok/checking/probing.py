@@ -18,7 +18,7 @@ from django.conf import settings
 from byok import pricing
 from byok.calls.json_answers import json_object
 from byok.calls.metering import CallContext
-from byok.calls.unmetered import CONNECT_SECONDS
+from byok.calls.unmetered import CONNECT_SECONDS, Answered, NoAnswer
 from byok.config.ai_config import get_ai_config
 from byok.errors import AIError, error_from_answer, error_object
 from byok.keys.sources import KeyOfNoRow
@@ -62,35 +62,39 @@ def probe_model(organization: Organization, provider: str, api_key: str, model_i
         site_url=config.openrouter_site_url or settings.PUBLIC_URL,
         site_name=config.openrouter_site_name or settings.PRODUCT_NAME,
     )
-    asked = entry.probe(model_id)
-    deadline = time.monotonic() + SECONDS
-    failed, status, body = "", 0, bytearray()
     with sync_http_client(context, KeyOfNoRow(lambda: api_key)) as client:
-        try:
-            with client.stream(
-                "POST",
-                entry.base_url + asked.path,
-                json=asked.body,
-                headers={**entry.api_headers, **attribution},
-                timeout=httpx2.Timeout(SECONDS, connect=CONNECT_SECONDS),
-            ) as response:
-                status, headers = response.status_code, dict(response.headers)
-                for chunk in response.iter_raw():
-                    body += chunk
-                    if len(body) > _MAX_BODY:
-                        failed = "bad_response"
-                    elif time.monotonic() > deadline:
-                        failed = "timeout"
-                    if failed:
-                        break
-        except httpx2.RequestError as exc:
-            failed = "timeout" if isinstance(exc, httpx2.TimeoutException) else "unreachable"
-    if failed:
-        return Probed(AIError(failed, provider=provider))
-    return _read(entry, context, status, bytes(body), headers)
+        answer = _call(client, entry, model_id, headers={**entry.api_headers, **attribution})
+    if isinstance(answer, NoAnswer):
+        return Probed(AIError(answer.code, provider=provider))
+    return _read(entry, context, answer)
 
 
-def _read(entry: Provider, context: CallContext, status: int, body: bytes, headers: Mapping[str, str]) -> Probed:
+def _call(client: httpx2.Client, entry: Provider, model_id: str, *, headers: Mapping[str, str]) -> Answered | NoAnswer:
+    """One metered call, bounded in time and size."""
+    probe = entry.probe(model_id)
+    deadline = time.monotonic() + SECONDS
+    body = bytearray()
+    try:
+        with client.stream(
+            "POST",
+            entry.base_url + probe.path,
+            json=probe.body,
+            headers=headers,
+            timeout=httpx2.Timeout(SECONDS, connect=CONNECT_SECONDS),
+        ) as response:
+            for chunk in response.iter_raw():
+                body += chunk
+                if len(body) > _MAX_BODY:
+                    return NoAnswer("bad_response")
+                if time.monotonic() > deadline:
+                    return NoAnswer("timeout")
+            return Answered(response.status_code, response.headers, bytes(body))
+    except httpx2.RequestError as exc:
+        return NoAnswer("timeout" if isinstance(exc, httpx2.TimeoutException) else "unreachable")
+
+
+def _read(entry: Provider, context: CallContext, answered: Answered) -> Probed:
+    status, body, headers = answered.status, answered.body, answered.headers
     if 300 <= status < 400:
         return Probed(AIError("bad_response", provider=entry.id, status=status))
     if status >= 400:

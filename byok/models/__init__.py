@@ -1,9 +1,10 @@
 """Stored keys, the choice of provider and models, and the catalog of models with their prices."""
 
+from byok.models.announcement import Announcement
 from byok.models.catalog import Capability, CatalogModel, ModelKind, Tier
 from byok.models.catalog_sync import CatalogChange, CatalogDigest, CatalogSync, ChangeKind, SyncOutcome
 from byok.models.choices import PLATFORM_DEFAULT, CredentialStatus, FallbackConsent, new_id, provider_choices
-from byok.models.config import AIConfig, Announcement
+from byok.models.config import AIConfig
 from byok.models.credential import (
     RECHECK_EVERY,
     ROTATE_AFTER,

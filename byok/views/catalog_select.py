@@ -119,7 +119,8 @@ def _ask(
     problem = problem or (
         Problem(refusal, mend="Open the AI settings", mend_url=settings_url(request)) if refusal else None
     )
-    is_asked = purpose is not None and not refusal
+    # None where there is nothing to save: refused, or the operation is still to be chosen.
+    chosen = None if refusal else purpose
     context = {
         "model": model,
         "reference": reference_of(model),
@@ -127,10 +128,8 @@ def _ask(
         "purpose": purpose,
         "words": purpose.words if purpose else "for one operation",
         "operations": _operations(config, model) if purpose is None and not refusal else [],
-        "changes": changes_by(request.organization, config, values_with(config, model, purpose))
-        if purpose is not None and is_asked
-        else [],
-        "notes": notes_on(config, model, purpose) if purpose is not None and is_asked else [],
+        "changes": changes_by(request.organization, config, values_with(config, model, chosen)) if chosen else [],
+        "notes": notes_on(config, model, chosen) if chosen else [],
         "may_save": not refusal,
         "problem": problem.text if problem else "",
         "mend": problem.mend if problem else "",

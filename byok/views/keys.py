@@ -22,12 +22,12 @@ from byok.models import ProviderCredential
 from byok.provider_names import provider_label
 from byok.providers import REGISTRY, Provider
 from byok.views.guards import where_own_keys_are_enabled
+from byok.views.key_guess import provider_of_key
 from byok.views.page import (
     SIGN_IN_AGAIN,
     TestOutcome,
     form_context,
     form_of,
-    provider_of_key,
     render_settings,
     settings_url,
 )

@@ -22,6 +22,7 @@ from byok.embedding_providers import embedding_providers
 from byok.models import PLATFORM_DEFAULT
 from byok.provider_names import provider_label
 from byok.providers import REGISTRY
+from byok.views.key_guess import key_prefixes
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.tenants.models import Organization
 from leadagent.tenants.recent_sign_in import confirm_identity_url, signed_in_recently
@@ -66,18 +67,6 @@ def form_of(request: HtmxHttpRequest, config: EffectiveConfig, data: Any = None,
         cost_alert=cost_alert_of(request.organization),
         **more,
     )
-
-
-def provider_of_key(api_key: str) -> str:
-    """The provider whose keys begin as this one does, by the longest known prefix; empty for none."""
-    pairs = [(prefix, entry.id) for entry in REGISTRY.values() for prefix in entry.key_prefixes if prefix]
-    return max(((prefix, name) for prefix, name in pairs if api_key.startswith(prefix)), default=("", ""))[1]
-
-
-def key_prefixes() -> list[tuple[str, str]]:
-    """Prefix and provider's name, longest first, for the guess while typing."""
-    pairs = [(prefix, entry.label) for entry in REGISTRY.values() for prefix in entry.key_prefixes if prefix]
-    return sorted(pairs, key=lambda pair: -len(pair[0]))
 
 
 def render_settings(

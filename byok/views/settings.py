@@ -21,11 +21,11 @@ from byok.config.forms import AIConfigForm
 from byok.config.saving import ConfigConflict
 from byok.config.values import InvalidConfig
 from byok.views.guards import NOT_ENABLED, where_own_keys_are_enabled
+from byok.views.key_guess import provider_of_key
 from byok.views.page import (
     SIGN_IN_AGAIN,
     TestOutcome,
     form_of,
-    provider_of_key,
     render_settings,
     render_switched_off,
     settings_url,

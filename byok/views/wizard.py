@@ -29,7 +29,8 @@ from byok.config.values import InvalidConfig
 from byok.models import PLATFORM_DEFAULT, ProviderCredential
 from byok.provider_names import provider_label
 from byok.providers import REGISTRY, Provider
-from byok.views.page import SIGN_IN_AGAIN, key_prefixes, provider_of_key
+from byok.views.key_guess import key_prefixes, provider_of_key
+from byok.views.page import SIGN_IN_AGAIN
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role

@@ -30,7 +30,7 @@ from byok.models import CatalogModel, ProviderCredential
 from byok.providers import REGISTRY, Provider
 from byok.providers.finding import find_providers
 from byok.resolver import TenantModel, get_model_for_tenant
-from byok.views.page import key_prefixes, provider_of_key
+from byok.views.key_guess import key_prefixes, provider_of_key
 from leadagent import logs
 from leadagent.leads.knowledge.embedding import generate_embedding
 from leadagent.tenants.models import Organization

@@ -18,7 +18,7 @@ from tests.byok.fake_provider import CHAT, OPENAI_CHAT, OPENROUTER_CHAT, FakePro
 from tests.byok.keys import KEYS
 from tests.usage.one_connection import put_postgresql_away
 from usage.models import FreeTierMonth, UsageInbox
-from usage.spending.budgets import BudgetChoice, save_budgets, taken_this_month
+from usage.spending.chosen_budgets import BudgetChoice, save_budgets, taken_this_month
 
 pytestmark = pytest.mark.django_db
 

@@ -23,7 +23,8 @@ from tests.factories import OrganizationFactory
 from tests.leads.conftest import Nudges
 from tests.leads.factories import OUTCOMES, LeadFactory, claimed, run_for
 from usage.models import BudgetMonth, FreeTierMonth
-from usage.spending.budgets import BudgetChoice, room_for, save_budgets
+from usage.spending.budgets import room_for
+from usage.spending.chosen_budgets import BudgetChoice, save_budgets
 from usage.utc_days import first_of_month
 
 pytestmark = pytest.mark.django_db

@@ -19,7 +19,7 @@ from usage.alerting.cost_alert import CostAlertChoice, cost_alert_of, save_cost_
 from usage.alerting.delivering import MAX_ATTEMPTS, NotDelivered
 from usage.ledger.partitions import ensure_partitions
 from usage.models import AlertDelivery, AlertSent, AlertSettings, BudgetMonth, UsageDaily
-from usage.spending.budgets import BudgetChoice, save_budgets
+from usage.spending.chosen_budgets import BudgetChoice, save_budgets
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ from tests.factories import MembershipFactory, OrganizationFactory
 from usage.alerting.alerts import raise_alert
 from usage.alerting.cost_alert import CostAlertChoice, cost_alert_of, save_cost_alert
 from usage.models import AlertSecret, AlertSent
-from usage.spending.budgets import BudgetChoice, budgets_of, save_budgets
+from usage.spending.chosen_budgets import BudgetChoice, budgets_of, save_budgets
 from usage.spending.rate_limit import own_rate_of
 
 pytestmark = pytest.mark.django_db

@@ -13,7 +13,8 @@ from tests.usage.factories import finished, record
 from tests.usage.one_connection import put_postgresql_away
 from usage.models import BudgetMonth, UsageDaily
 from usage.spending import budgets, limits
-from usage.spending.budgets import BudgetChoice, BudgetReached, save_budgets
+from usage.spending.budgets import BudgetReached
+from usage.spending.chosen_budgets import BudgetChoice, save_budgets, taken_this_month
 
 CENT = Decimal("0.01")
 
@@ -25,7 +26,7 @@ def allow(organization: Organization, **hard: str) -> None:
 
 
 def taken(organization: Organization) -> dict[str, Decimal]:
-    return {name: value.normalize() for name, value in budgets.taken_this_month(organization).items()}
+    return {name: value.normalize() for name, value in taken_this_month(organization).items()}
 
 
 @pytest.mark.django_db
@@ -34,7 +35,7 @@ class TestOnOneConnection:
         assert budgets.reserve(organization.pk, "research", CENT) is None
         save_budgets(organization, {"": BudgetChoice(soft=Decimal(1)), "embedding": BudgetChoice(hard=Decimal(1))})
         assert budgets.reserve(organization.pk, "research", CENT) is None
-        assert budgets.taken_this_month(organization) == {"embedding": 0}
+        assert taken_this_month(organization) == {"embedding": 0}
 
     def test_the_last_cent_may_be_spent_and_no_more(self, organization: Organization) -> None:
         allow(organization, all="0.02")

@@ -15,7 +15,7 @@ from usage.alerting.cost_alert import cost_alert_of
 from usage.alerting.cost_alert_form import CostAlertForm, dollar_field, initial_cost_alert
 from usage.alerting.settings import AlertChoice, alert_settings_of, secrets_of
 from usage.models import AlertChannel
-from usage.spending.budgets import BudgetChoice, budgets_of
+from usage.spending.chosen_budgets import BudgetChoice, budgets_of
 from usage.spending.rate_limit import own_rate_of
 
 # An empty one stands for all of them.

@@ -25,7 +25,7 @@ from usage.alerting.forms import OPERATIONS, AlertsForm
 from usage.alerting.settings import alert_settings_of, renew_webhook_secret, save_alert_settings, secrets_of
 from usage.analytics import get_monthly_usage_stats
 from usage.models import AlertChannel, AlertSent, DeliveryState
-from usage.spending.budgets import budgets_of, save_budgets, taken_this_month
+from usage.spending.chosen_budgets import budgets_of, save_budgets, taken_this_month
 from usage.spending.rate_limit import save_own_rate
 from usage.utc_days import first_of_month
 
