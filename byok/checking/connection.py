@@ -55,20 +55,13 @@ def test_ai_connection(
             lines.append(say.credit_line(entry, facts))
         if expiry := say.expiry_line(entry, facts, now):
             lines.append(expiry)
-    lines += [
-        _model_line(entry, "chat_model", name, questions)
-        if accepted
-        else say.model_unasked("chat_model", name, refused=refused)
-        for name in chat_models
-    ]
-    if embedding_model and not entry.embedding_models_path:
-        lines.append(say.no_embeddings(entry, embedding_model))
-    elif embedding_model:
-        lines.append(
-            _model_line(entry, "embedding_model", embedding_model, questions)
-            if accepted
-            else say.model_unasked("embedding_model", embedding_model, refused=refused)
-        )
+    wanted = [("chat_model", name) for name in chat_models]
+    wanted += [("embedding_model", embedding_model)] if embedding_model else []
+    for check, name in wanted:
+        if accepted or (check == "embedding_model" and not entry.embedding_models_path):
+            lines.append(_model_line(entry, check, name, questions))
+        else:
+            lines.append(say.model_unasked(check, name, refused=refused))
     if probe and organization is not None:
         lines = _with_probe(entry, api_key, organization, chat_models, lines)
     return ConnectionReport(provider=provider, checked_at=now, lines=lines, expires_at=facts.expires_at)
@@ -149,6 +142,8 @@ def _wrong_text(entry: Provider, api_key: str) -> str:
 
 def _model_line(entry: Provider, check: str, name: str, questions: _Questions) -> ReportLine:
     is_chat = check == "chat_model"
+    if not is_chat and not entry.embedding_models_path:
+        return say.no_embeddings(entry, name)
     model_id = entry.model_id(name) if is_chat else entry.embedding_model_id(name)
     answer = questions.ask(entry.chat_models_path if is_chat else entry.embedding_models_path)
     if isinstance(answer, AIError):

@@ -7,8 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import URLValidator
+from django.db.models import QuerySet
 
-from byok.migrating.announcing import State, announce_byok
+from byok.migrating.announcing import State, Told, announce_byok
 from leadagent.progress import Progress
 from leadagent.tenants.models import Organization
 
@@ -29,16 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="report the same, write and send nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        for name in ("limit", "per_minute"):
-            if options[name] is not None and options[name] < 1:
-                raise CommandError(f"--{name.replace('_', '-')} must be 1 or more.")
-        if options["documentation_url"]:
-            URLValidator(schemes=["https", "http"])(options["documentation_url"])
-        rows = Organization.objects.order_by("pk")
-        if options["organization"]:
-            rows = rows.filter(slug=options["organization"])
-            if not rows.exists():
-                raise CommandError(f"There is no organisation with the address {options['organization']}.")
+        rows = _chosen(options)
         if options["dry_run"]:
             self.stdout.write("Dry run: nothing is written or sent.")
         counts, mails = Counter[State](), 0
@@ -56,11 +48,8 @@ class Command(BaseCommand):
                 )
                 counts[told.state] += 1
                 mails += told.mails
-                what = f"{told.mails} admin{'' if told.mails == 1 else 's'}" if told.mails else ""
                 progress.clear()
-                self.stdout.write(
-                    f"{told.state:<7}  {told.slug}: {'; '.join(part for part in (what, told.reason) if part)}"
-                )
+                self.stdout.write(_line(told))
                 progress.show(position)
         finally:
             progress.clear()
@@ -70,6 +59,26 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{counts[State.FAILED]} organisations were not told in full. Look at the mail server, run this again."
             )
+
+
+def _chosen(options: dict[str, Any]) -> QuerySet[Organization]:
+    """The organisations to look at, in order. Raises `CommandError` for options that cannot be."""
+    for name in ("limit", "per_minute"):
+        if options[name] is not None and options[name] < 1:
+            raise CommandError(f"--{name.replace('_', '-')} must be 1 or more.")
+    if options["documentation_url"]:
+        URLValidator(schemes=["https", "http"])(options["documentation_url"])
+    rows = Organization.objects.order_by("pk")
+    if options["organization"]:
+        rows = rows.filter(slug=options["organization"])
+        if not rows.exists():
+            raise CommandError(f"There is no organisation with the address {options['organization']}.")
+    return rows
+
+
+def _line(told: Told) -> str:
+    admins = f"{told.mails} admin{'' if told.mails == 1 else 's'}" if told.mails else ""
+    return f"{told.state:<7}  {told.slug}: {'; '.join(part for part in (admins, told.reason) if part)}"
 
 
 class _Pace:

@@ -46,28 +46,38 @@ class Command(BaseCommand):
         if not dry_run:
             note_current_secret()
         before = take_inventory()
-        progress = Progress(self.stderr, "keys", total=before.left)
-        lines = _Lines(self.stdout, before.left)
         with _stop_signals() as stopped:
-            done = rotate(
-                batch=batch,
-                dry_run=dry_run,
-                on_batch=lambda so_far: (progress if self.stderr.isatty() else lines).show(so_far.looked_at),
-                should_stop=lambda: bool(stopped),
-            )
-        progress.clear()
+            done = self._rotate(before, batch=batch, dry_run=dry_run, stopped=stopped)
         if not dry_run and not stopped:
-            rewrapped, unopened = rewrap_alert_secrets()
-            if rewrapped or unopened:
-                self.stdout.write(
-                    f"Secrets of alert channels: {rewrapped:,} rewrapped, {unopened:,} failed (save the channel again)"
-                )
+            self._rewrap_alert_secrets()
         self._name_failures(done)
         self._sum_up(before, done, dry_run=dry_run)
-        if dry_run:
-            if done.failed:
-                raise CommandError(f"{_keys(len(done.failed))} would not open.")
-            return
+        if not dry_run:
+            self._end(done, stopped)
+        elif done.failed:
+            raise CommandError(f"{_keys(len(done.failed))} would not open.")
+
+    def _rotate(self, before: KeyInventory, *, batch: int, dry_run: bool, stopped: list[int]) -> Rotated:
+        progress = Progress(self.stderr, "keys", total=before.left)
+        shown = progress if self.stderr.isatty() else _Lines(self.stdout, before.left)
+        done = rotate(
+            batch=batch,
+            dry_run=dry_run,
+            on_batch=lambda so_far: shown.show(so_far.looked_at),
+            should_stop=lambda: bool(stopped),
+        )
+        progress.clear()
+        return done
+
+    def _rewrap_alert_secrets(self) -> None:
+        rewrapped, unopened = rewrap_alert_secrets()
+        if rewrapped or unopened:
+            self.stdout.write(
+                f"Secrets of alert channels: {rewrapped:,} rewrapped, {unopened:,} failed (save the channel again)"
+            )
+
+    def _end(self, done: Rotated, stopped: list[int]) -> None:
+        """Say which secrets are no longer needed; fail where a key is left that needs another one."""
         after = take_inventory()
         self._say_which_secrets_can_go(after)
         if stopped:
