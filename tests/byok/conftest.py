@@ -1,7 +1,7 @@
 """Organisations with keys, and a provider that answers as a test wants it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +20,12 @@ from tests.byok.keys import KEYS, PLATFORM_KEY
 from tests.byok.old_system import NAME, OLD_SECRET
 from tests.byok.scripted_provider import Script, Scripted
 from tests.factories import OrganizationFactory
+from tests.usage.conftest import nothing_held, pool_closed_before_the_database_goes
 from usage.ledger import ingest
 from usage.models import AIUsage
-from usage.recording import durable, held
 
-
-@pytest.fixture(autouse=True, scope="package")
-def pool_closed_before_the_database_goes(django_db_setup: None) -> Iterator[None]:
-    yield
-    durable.close()
-
-
-@pytest.fixture(autouse=True)
-def nothing_held() -> Iterator[None]:
-    """No thread of one test stores events in the next one's database."""
-    with pytest.MonkeyPatch.context() as patience:
-        patience.setattr("usage.recording.held.RETRY_SECONDS", 3600.0)
-        yield
-        held._events.clear()
+# Fixtures that this package shares with others.
+__all__ = ["nothing_held", "pool_closed_before_the_database_goes"]
 
 
 @pytest.fixture(autouse=True)

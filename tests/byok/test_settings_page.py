@@ -1,9 +1,7 @@
 """The AI settings page: who may, what is saved, and that a key is never shown."""
 
-import html
 import re
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -25,8 +23,7 @@ from tests.byok.asked import Asked
 from tests.byok.keys import KEYS
 from tests.byok.pages import HTMX, client_of, fields, sign_in_grows_old, text, url
 from tests.factories import MembershipFactory, OrganizationFactory
-from usage.alerting.cost_alert import CostAlertChoice, cost_alert_of, save_cost_alert
-from usage.models import CostAlert
+from usage.alerting.cost_alert import cost_alert_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("asked")]
 
@@ -272,73 +269,6 @@ def test_what_the_form_does_not_show_cannot_be_set_and_stays(
     assert (config.openrouter_site_name, config.fallback) == ("Acme", {"research": "allow"})
     assert client.post(address, fields("openai", version=2, openrouter_site_name="Other")).status_code == 302
     assert get_ai_config(organization).openrouter_site_name == "Acme"
-
-
-@pytest.mark.parametrize(
-    ("changed", "words"),
-    [
-        ({"alert_threshold": "", "alert_email": "a@b.test"}, "Enter the sum"),
-        ({"alert_threshold": "0", "alert_email": "a@b.test"}, "above zero"),
-        ({"alert_threshold": "-1", "alert_email": "a@b.test"}, "above zero"),
-        ({"alert_threshold": "1.234", "alert_email": "a@b.test"}, "at most two decimals"),
-        ({"alert_threshold": "lots", "alert_email": "a@b.test"}, "Enter a sum in dollars"),
-        ({"alert_threshold": "5", "alert_email": "nobody"}, "valid email"),
-    ],
-    ids=str,
-)
-def test_a_cost_alert_that_cannot_work_is_refused(
-    organization: Organization, client: Client, address: str, changed: dict[str, str], words: str
-) -> None:
-    answer = client.post(address, fields(alert_enabled="on", chat_model="gpt-5-mini", **changed))
-    assert answer.status_code == 422
-    assert words in text(answer)
-    assert "gpt-5-mini" in text(answer)
-    assert not cost_alert_of(organization).enabled
-    assert not AIConfig.objects.exists()
-
-
-def alert_fields(page: str) -> dict[str, str]:
-    """The cost alert as a browser would send it back."""
-    found = {}
-    for tag in re.findall(r'<input[^>]*name="alert_[a-z]+"[^>]*>', page):
-        attributes = dict(re.findall(r'([a-z]+)="([^"]*)"', tag))
-        if attributes["type"] != "checkbox" or re.search(r"\bchecked\b", tag):
-            found[attributes["name"]] = html.unescape(
-                attributes.get("value", "on" if attributes["type"] == "checkbox" else "")
-            )
-    return found
-
-
-@pytest.mark.parametrize(
-    "stored",
-    [CostAlertChoice(), CostAlertChoice(True, Decimal("25.00")), CostAlertChoice(False, Decimal(7), "a@b.test")],
-    ids=["none", "to every admin", "off"],
-)
-def test_whoever_saves_the_settings_without_touching_the_alert_leaves_it_alone(
-    organization: Organization, client: Client, address: str, stored: CostAlertChoice
-) -> None:
-    if stored != CostAlertChoice():
-        save_cost_alert(organization, stored)
-    shown = alert_fields(text(client.get(address)))
-    assert client.post(address, fields(**shown)).status_code == 302
-    assert cost_alert_of(organization) == stored
-    assert CostAlert.objects.count() == (stored != CostAlertChoice())
-
-
-def test_an_alert_that_was_set_on_its_own_page_meanwhile_stays(
-    organization: Organization, client: Client, address: str
-) -> None:
-    shown = alert_fields(text(client.get(address)))
-    set_meanwhile = CostAlertChoice(True, Decimal("50.00"), "money@acme.test")
-    save_cost_alert(organization, set_meanwhile)
-    assert client.post(address, fields(**shown)).status_code == 302
-    assert cost_alert_of(organization) == set_meanwhile
-
-
-def test_an_alert_may_go_to_every_admin(organization: Organization, client: Client, address: str) -> None:
-    everybody = fields(alert_enabled="on", alert_threshold="5", alert_email="")
-    assert client.post(address, everybody).status_code == 302
-    assert cost_alert_of(organization) == CostAlertChoice(True, Decimal("5.00"))
 
 
 def test_a_key_that_is_refused_is_not_saved_and_the_old_one_stays_in_force(

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.byok.conftest import fake, nothing_held, own_places, pool_closed_before_the_database_goes
+from tests.byok.conftest import fake, own_places
 from tests.chaos.lab import Lab
 from tests.chaos.tally import Tally, printed
+from tests.usage.conftest import nothing_held, pool_closed_before_the_database_goes
 
 __all__ = ["fake", "nothing_held", "own_places", "pool_closed_before_the_database_goes"]
 

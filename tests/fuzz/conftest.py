@@ -13,9 +13,10 @@ from django.core import signals
 from django.db import close_old_connections
 from pytest_django import Settings
 
-from tests.byok.conftest import fake, nothing_held, own_places, pool_closed_before_the_database_goes
+from tests.byok.conftest import fake, own_places
 from tests.fuzz.tally import Tally, printed
 from tests.tenants.conftest import admin, organization
+from tests.usage.conftest import nothing_held, pool_closed_before_the_database_goes
 
 __all__ = [
     "admin",
