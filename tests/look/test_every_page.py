@@ -1,4 +1,7 @@
-"""Every page there is, in light and dark, on a wide screen and on a phone: axe, console, policy, width, dialogs.
+"""Every page there is, in light and dark, on a wide screen and on a phone.
+
+What each is held to: axe finds nothing, the console and the policy say nothing, nothing reaches out of the window, what
+floats is no worse, and nothing moves while the page loads.
 
 Wide and light, on a phone and dark: so each width and each theme is seen. `make look` looks at all four variants,
 and photographs them.
@@ -29,6 +32,14 @@ LONG = os.environ.get("LEADAGENT_LOOK") == "long"
 _NOTE_REFUSALS = """window.refused = [];
 document.addEventListener("securitypolicyviolation", (event) =>
     window.refused.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`));"""
+# What has moved by itself: the sum of the scores by which browsers tell of it (https://web.dev/articles/cls).
+_NOTE_SHIFTS = """window.shifted = 0;
+new PerformanceObserver((list) => list.getEntries().forEach((shift) => { window.shifted += shift.value; }))
+    .observe({ type: "layout-shift", buffered: true });"""
+_SHIFTED = """async () => {
+    await new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)));
+    return window.shifted;
+}"""
 # Everything that can be unfolded is; menus float above the page and are looked at one by one.
 _UNFOLD = """() => document.querySelectorAll("details:not([data-menu])").forEach((each) => { each.open = true; })"""
 # What floats: each with a selector, at most three of a kind (one per row of a table is enough).
@@ -83,6 +94,9 @@ class Look:
         if not self._open(place):
             return
         self.seen += 1
+        # Django admin opens its own sidebar by a script that comes after the first paint.
+        if place.who is not Who.SUPPORT and (shifted := self.page.evaluate(_SHIFTED)):
+            self._note(place, "", f"moves while it loads: {shifted:.4f}")
         self.page.evaluate(_UNFOLD)
         floating = self.page.evaluate(_FLOATING)
         for variant in ORDER if LONG else DIAGONAL:
@@ -140,6 +154,7 @@ def look(
     context = browser.new_context(locale="en-US")
     context.set_default_timeout(15_000)
     context.add_init_script(_NOTE_REFUSALS)
+    context.add_init_script(_NOTE_SHIFTS)
     cookie = django_settings.SESSION_COOKIE_NAME
     if cookie in world.clients[who].cookies:
         session = world.clients[who].cookies[cookie].value
