@@ -1,15 +1,18 @@
 """One act on many ticked leads: asked first, limited, and each lead for itself."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 from django.test import Client
 
+from leadagent.leads.inbox.assignment import assign_lead
 from leadagent.leads.inbox.closing import close_lead, reopen_lead
 from leadagent.leads.models import DraftStatus, EmailDraft, Lead, LeadStatus, RunStatus
 from leadagent.leads.running.workflow import RunConflict
 from leadagent.leads.views.bulk import LIMIT
-from leadagent.tenants.models import AuditEvent, Membership, Organization
+from leadagent.tenants.models import AuditEvent, Membership, Organization, Role
+from tests.factories import MembershipFactory
 from tests.leads.conftest import Nudges
 from tests.leads.factories import LeadFactory, draft_under_review, run_for
 
@@ -106,6 +109,24 @@ def test_the_way_back_leads_nowhere_else(member: Membership, signed_in: SignIn, 
     back = "q=gears&next=https://evil.test&status=new&//evil.test"
     answer = signed_in(member).post(TICKED, {"lead": str(leads[0].pk), "act": "close", "confirmed": "1", "back": back})
     assert answer.headers["Location"] == "/o/acme/leads/?q=gears&status=new"
+
+
+def test_a_person_who_leaves_in_between_gets_no_lead(
+    member: Membership, signed_in: SignIn, leads: list[Lead], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaver = MembershipFactory(organization=member.organization, role=Role.MEMBER)
+
+    def too_late(*args: Any, **kwargs: Any) -> bool:
+        Membership.objects.filter(pk=leaver.pk).delete()
+        return assign_lead(*args, **kwargs)
+
+    monkeypatch.setattr("leadagent.leads.views.bulk.assign_lead", too_late)
+    form = {"lead": str(leads[0].pk), "act": "assign", "to": str(leaver.user_id), "confirmed": "1"}
+
+    page = signed_in(member).post(TICKED, form, follow=True).content.decode()
+
+    assert "1 lead stayed as they were" in page
+    assert Lead.objects.get(pk=leads[0].pk).assigned_to is None
 
 
 # --- Closing and opening again ---------------------------------------------------------

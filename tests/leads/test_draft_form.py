@@ -96,9 +96,10 @@ def test_the_instruction_of_a_rewrite_that_came_to_nothing_can_be_sent_again(
     assert values(page_of(client, draft))["instruction"] == "Shorter"
 
 
-def test_a_key_typed_beside_the_text_is_told_and_kept_nowhere(client: Client, draft: EmailDraft) -> None:
+@pytest.mark.parametrize("field", ["instruction", "send_at"])
+def test_a_key_typed_beside_the_text_is_told_and_kept_nowhere(client: Client, draft: EmailDraft, field: str) -> None:
     key = "sk-or-v1-0123456789abcdef0123456789"
-    answer = client.post(where("save", draft), {**TYPED, "instruction": f"use {key}"})
+    answer = client.post(where("save", draft), {**TYPED, field: key})
 
     assert answer.status_code == 422
     assert "This looks like a key" in answer.content.decode()

@@ -49,6 +49,10 @@ class DraftForm(forms.Form):
             raise forms.ValidationError(f"Use at most {INSTRUCTION_LIMIT:,} characters.")
         return refuse_key_in(said)
 
+    def clean_send_at(self) -> Any:
+        """As it was typed: whether it is a time is only asked where one is needed."""
+        return refuse_key_in(self.cleaned_data["send_at"].strip())
+
     def text(self) -> dict[str, Any]:
         """Subject, body and version, as the decisions of `deciding` take them."""
         return {name: self.cleaned_data[name] for name in ("subject", "body", "version")}
@@ -81,7 +85,7 @@ class ScheduleForm(DraftForm):
     uses = "send_at"
 
     def clean_send_at(self) -> datetime:
-        at = _read(self.cleaned_data["send_at"].strip())
+        at = _read(super().clean_send_at())
         now = timezone.now()
         if at is None:
             raise forms.ValidationError("Enter a date and a time, like 2027-03-31 09:00.")

@@ -28,7 +28,10 @@ LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class _Act:
-    """What is asked and told about one act. `do` says whether the lead was changed; it may raise `RunConflict`."""
+    """What is asked and told about one act.
+
+    `do` says whether the lead was changed; it may raise `RunConflict` or `NotAssignable`.
+    """
 
     title: str
     text: str
@@ -117,7 +120,8 @@ def _do(request: HtmxHttpRequest, act: _Act, leads: list[Lead]) -> tuple[int, in
     for lead in leads:
         try:
             done += act.do(request, lead)
-        except RunConflict:
+        except (RunConflict, NotAssignable):
+            # Somebody was quicker: a run has begun, or the person has just left.
             continue
     return done, len(leads) - done
 
