@@ -20,9 +20,9 @@ from leadagent.leads.api_schemas import (
     NotesQuery,
     RunOut,
 )
-from leadagent.leads.forms import LeadForm, NoteForm
 from leadagent.leads.inbox.assignment import NotAssignable, assign_lead, assignees_of
 from leadagent.leads.inbox.closing import close_lead, reopen_lead
+from leadagent.leads.inbox.forms import LeadForm, NoteForm
 from leadagent.leads.inbox.intake import IdempotencyConflict, take_in
 from leadagent.leads.inbox.lead_filter import ME, NOBODY, LeadFilter
 from leadagent.leads.inbox.lead_pages import lead_page, note_page

@@ -18,8 +18,6 @@ from leadagent.tenants.audit_chain import CANONICAL_SQL, hash_of
 MAX_DESCRIBED = 200
 _ROWS_AT_ONCE = 2000
 
-Progress = Callable[[int], None]
-
 
 class Kind(StrEnum):
     CHANGED = "changed entry"
@@ -82,7 +80,9 @@ def all_chains() -> list[int]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def prove_chain(chain_id: int, *, kept: Mapping[int, set[str]] | None = None, progress: Progress) -> ChainProof:
+def prove_chain(
+    chain_id: int, *, kept: Mapping[int, set[str]] | None = None, progress: Callable[[int], None]
+) -> ChainProof:
     """Read the chain of an organisation (by id; 0 for the events of none) and list every break.
 
     `kept` are hashes that were written down earlier, by position: the chain must still hold them.

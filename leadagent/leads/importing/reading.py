@@ -10,8 +10,8 @@ from django.db import transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from leadagent.leads.forms import LeadForm
 from leadagent.leads.importing.csv_file import CsvFile, Row
+from leadagent.leads.inbox.forms import LeadForm
 from leadagent.leads.inbox.intake import FIELDS
 from leadagent.leads.models import (
     ImportRow,

@@ -1,67 +1,19 @@
-"""What people may type in, and no more."""
+"""What people may type in and upload for the knowledge base, and no more."""
+
+from __future__ import annotations
 
 from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 
-from leadagent.leads.inbox.intake import FIELDS
 from leadagent.leads.knowledge.documents import CONTENT_LIMIT, FILE_TEXT_LIMIT, TITLE_LIMIT
 from leadagent.leads.knowledge.search import Within
 from leadagent.leads.knowledge.uploads import FILES_AT_ONCE
-from leadagent.leads.models import DocumentKind, Lead
-from leadagent.leads.models.note import NOTE_LIMIT
-from leadagent.leads.text import clean, one_line
+from leadagent.leads.models import DocumentKind
+from leadagent.leads.text import clean
 
-
-class LeadForm(forms.ModelForm[Lead]):
-    """A lead as it comes in, by page, public form or API."""
-
-    class Meta:
-        model = Lead
-        fields = FIELDS
-        widgets = {
-            "name": forms.TextInput(attrs={"autocomplete": "name"}),
-            "email": forms.EmailInput(attrs={"autocomplete": "email"}),
-            "company": forms.TextInput(attrs={"autocomplete": "organization"}),
-            "phone": forms.TextInput(attrs={"autocomplete": "tel", "type": "tel"}),
-            "message": forms.Textarea(attrs={"rows": 6}),
-        }
-
-    def clean_name(self) -> str:
-        return one_line(self.cleaned_data["name"], limit=120)
-
-    def clean_company(self) -> str:
-        return one_line(self.cleaned_data["company"], limit=160)
-
-    def clean_message(self) -> str:
-        return clean(self.cleaned_data["message"])
-
-
-class PublicLeadForm(LeadForm):
-    """The public form. `fax_extension` is hidden from people; what fills it in is a machine."""
-
-    fax_extension = forms.CharField(
-        required=False,
-        label="Leave this empty",
-        widget=forms.TextInput(attrs={"tabindex": "-1", "autocomplete": "off"}),
-    )
-
-    @property
-    def is_machine(self) -> bool:
-        return bool(self.data.get("fax_extension"))
-
-
-class NoteForm(forms.Form):
-    """A note about a lead."""
-
-    text = forms.CharField(max_length=NOTE_LIMIT, label="Note", widget=forms.Textarea(attrs={"rows": 3}))
-
-    def clean_text(self) -> str:
-        text = clean(self.cleaned_data["text"])
-        if not text:
-            raise forms.ValidationError("There is no readable text in this.")
-        return text
+_READABLE_FILES = ".txt,.md,.html,.htm,.pdf,.docx"
 
 
 class RenameForm(forms.Form):
@@ -100,16 +52,13 @@ class _FilesField(forms.FileField):
 
     widget = _SeveralFiles
 
-    def clean(self, data: Any, initial: Any = None) -> "list[UploadedFile[Any]]":
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[Any]]:
         files = [file for file in (data if isinstance(data, list) else [data]) if file is not None]
         if not files:
             raise forms.ValidationError("Choose at least one file.")
         if len(files) > FILES_AT_ONCE:
             raise forms.ValidationError(f"Choose up to {FILES_AT_ONCE} files at once.")
         return files
-
-
-_READABLE_FILES = ".txt,.md,.html,.htm,.pdf,.docx"
 
 
 class UploadForm(forms.Form):
@@ -124,7 +73,7 @@ class ReplaceForm(_ReadableText):
     content = forms.CharField(max_length=FILE_TEXT_LIMIT, label="Text", widget=forms.Textarea(attrs={"rows": 20}))
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
 
-    def again(self, *, version: int) -> "ReplaceForm":
+    def again(self, *, version: int) -> ReplaceForm:
         """A form with the text that was typed, in place of the document's text that is `version`."""
         return ReplaceForm(initial={"content": self.data.get("content", ""), "version": version})
 

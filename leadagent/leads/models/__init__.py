@@ -19,13 +19,12 @@ from leadagent.leads.models.lead_import import MOVING, ImportRow, ImportStatus, 
 from leadagent.leads.models.note import LeadNote
 from leadagent.leads.models.prompt import PromptChoice, PromptVersion
 from leadagent.leads.models.revision import DraftRevision, DraftRewrite, RevisionKind, RewriteStatus
+from leadagent.leads.models.verdict import Qualification, QuotedReason
 from leadagent.leads.models.voice import Language, Tone, Voice
 from leadagent.leads.models.webhook import LeadEvent, LeadWebhook, WebhookDelivery
 from leadagent.leads.models.workflow import (
     ACTIVE,
     OPEN,
-    Qualification,
-    QuotedReason,
     RunStatus,
     Step,
     StepName,

@@ -7,7 +7,6 @@ The rows here are the workflow's only memory. Who may change them, and when, is 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
 
@@ -17,6 +16,7 @@ from django.utils import timezone
 from uuid6 import uuid7
 
 from leadagent.leads.models.lead import Category, Lead
+from leadagent.leads.models.verdict import Qualification, QuotedReason
 from leadagent.tenants.models import Organization, User
 
 
@@ -50,52 +50,6 @@ class StepStatus(models.TextChoices):
     RUNNING = "running", "Running"
     SUCCEEDED = "succeeded", "Done"
     FAILED = "failed", "Failed"
-
-
-@dataclass(frozen=True, slots=True)
-class QuotedReason:
-    """One reason of a verdict, and the passage that it rests on.
-
-    `source` is where the passage stands: `report` or `message`. Empty, it was found in neither, and `quote` is only
-    what the model claimed.
-    """
-
-    statement: str
-    quote: str
-    source: str = ""
-
-    @property
-    def is_found(self) -> bool:
-        """Whether `quote` is a quote."""
-        return bool(self.source)
-
-    def told(self) -> dict[str, str | None]:
-        """As other systems get it: what is no quote is not told as one."""
-        quote, source = (self.quote, self.source) if self.is_found else (None, None)
-        return {"statement": self.statement, "quote": quote, "source": source}
-
-    def as_json(self) -> dict[str, str]:
-        """As the run keeps it."""
-        return {"statement": self.statement, "quote": self.quote, "source": self.source}
-
-
-@dataclass(frozen=True, slots=True)
-class Qualification:
-    """The verdict on a lead. `confidence` is between 0 and 1. Verdicts of before reasons had quotes have none."""
-
-    category: Category
-    reason: str
-    confidence: float
-    reasons: tuple[QuotedReason, ...] = ()
-
-    def told(self) -> dict[str, Any]:
-        """As other systems get it."""
-        return {
-            "category": self.category,
-            "reason": self.reason,
-            "confidence": self.confidence,
-            "reasons": [reason.told() for reason in self.reasons],
-        }
 
 
 class WorkflowRunQuerySet(models.QuerySet["WorkflowRun"]):

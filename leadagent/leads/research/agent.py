@@ -7,6 +7,7 @@ Lead text and tool answers are data.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -128,6 +129,17 @@ def create_research_agent(
         capabilities=[watching],
     )
     agent.instructions(lambda: FINISH if watching.has_to_finish else None)
+    for tool in _tools(run, lead, links, read, taken_over):
+        agent.tool_plain(tool)
+    return agent
+
+
+_Tool = Callable[..., Awaitable[str]]
+
+
+def _tools(run: WorkflowRun, lead: Lead, links: Links, read: Sources, taken_over: list[str] | None) -> list[_Tool]:
+    """What the agent may look into. Their names, signatures and docstrings are what the model is told about them."""
+    organization, provider = run.organization, configured()
 
     async def crm_search(company_or_domain: str) -> str:
         """Find other leads of the same company in the CRM.
@@ -157,27 +169,25 @@ def create_research_agent(
         """See what the lead's own web site and email run on: home page, headers and DNS."""
         return await asyncio.to_thread(analyse_tech_stack, read, links)
 
-    agent.tool_plain(crm_search)
-    # Also where none can be searched yet: the tool answers why, and the report says so.
-    if organization.documents.exists():
-        agent.tool_plain(query_knowledge_base)
-    if links.domain is not None:
-        agent.tool_plain(tech_stack_analysis)
-    provider = configured()
-    if provider is not None:
+    async def search(query: str) -> str:
+        """Search the web.
 
-        async def search(query: str) -> str:
-            """Search the web.
+        Args:
+            query: What to search for, in a few words.
+        """
+        assert provider is not None
+        return await asyncio.to_thread(web_search, provider, query, read, links)
 
-            Args:
-                query: What to search for, in a few words.
-            """
-            return await asyncio.to_thread(web_search, provider, query, read, links)
-
-        agent.tool_plain(search)
-    if provider is not None or links.domain is not None:
-        agent.tool_plain(fetch_url)
-    return agent
+    has_site, has_search = links.domain is not None, provider is not None
+    offered: dict[_Tool, bool] = {
+        crm_search: True,
+        # Also where none can be searched yet: the tool answers why, and the report says so.
+        query_knowledge_base: organization.documents.exists(),
+        tech_stack_analysis: has_site,
+        search: has_search,
+        fetch_url: has_site or has_search,
+    }
+    return [tool for tool, is_offered in offered.items() if is_offered]
 
 
 def tool_calls(messages: list[ModelMessage]) -> list[dict[str, str]]:

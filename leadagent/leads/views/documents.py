@@ -10,9 +10,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from leadagent.http import HtmxHttpRequest, render_page
-from leadagent.leads.forms import RenameForm, ReplaceFileForm, ReplaceForm
 from leadagent.leads.knowledge.document_rows import document_row, grantable_failures
 from leadagent.leads.knowledge.documents import DocumentConflict, delete_document, rename_document, replace_document
+from leadagent.leads.knowledge.forms import RenameForm, ReplaceFileForm, ReplaceForm
 from leadagent.leads.knowledge.indexing import ask_again
 from leadagent.leads.knowledge.passage_context import passage_html
 from leadagent.leads.models import Document

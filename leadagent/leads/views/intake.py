@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from leadagent.http import HtmxHttpRequest, client_ip
-from leadagent.leads.forms import LeadForm, PublicLeadForm
+from leadagent.leads.inbox.forms import LeadForm, PublicLeadForm
 from leadagent.leads.inbox.intake import take_in
 from leadagent.leads.inbox.rate_limit import is_too_often
 from leadagent.leads.models import LeadSource

@@ -15,7 +15,6 @@ from byok import resolver
 from byok.calls.platform_fallback import Ask, No, platform_instead
 from byok.errors import AIError
 from leadagent.http import HtmxHttpRequest, render_page
-from leadagent.leads.forms import DocumentForm, SearchForm, UploadForm
 from leadagent.leads.knowledge import Found, add_document_to_knowledge_base, find_passages
 from leadagent.leads.knowledge.document_rows import (
     STATUS_FILTERS,
@@ -25,6 +24,7 @@ from leadagent.leads.knowledge.document_rows import (
     passages_prepared,
     upload_rows,
 )
+from leadagent.leads.knowledge.forms import DocumentForm, SearchForm, UploadForm
 from leadagent.leads.knowledge.model_change import progress_of
 from leadagent.leads.knowledge.passage_context import hits_in_context
 from leadagent.leads.knowledge.reembedding_panel import reembedding_panel

@@ -5,7 +5,7 @@ from typing import Any
 from django.urls import reverse
 
 from leadagent.http import HtmxHttpRequest
-from leadagent.leads.forms import NoteForm
+from leadagent.leads.inbox.forms import NoteForm
 from leadagent.leads.inbox.notes import SHOWN, notes_of
 from leadagent.leads.models import Lead, LeadNote
 from leadagent.tenants.models import Role

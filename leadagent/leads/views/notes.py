@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from leadagent.http import HtmxHttpRequest
-from leadagent.leads.forms import NoteForm
+from leadagent.leads.inbox.forms import NoteForm
 from leadagent.leads.inbox.notes import add_note, delete_note, edit_note
 from leadagent.leads.models import Lead, LeadNote
 from leadagent.leads.views.note_panel import notes_context

@@ -13,7 +13,7 @@ from leadagent.leads.emails.forms import DraftForm
 from leadagent.leads.emails.panel import draft_acts, panel_of
 from leadagent.leads.emails.rewrite_fallback import may_grant
 from leadagent.leads.emails.rewriting import newest_rewrite
-from leadagent.leads.forms import NoteForm
+from leadagent.leads.inbox.forms import NoteForm
 from leadagent.leads.marking import marked, marked_message
 from leadagent.leads.models import DraftRewrite, EmailDraft, Lead, RewriteStatus
 from leadagent.leads.prompts.trace import prompts_used

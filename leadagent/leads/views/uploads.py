@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from leadagent.http import HtmxHttpRequest
-from leadagent.leads.forms import ReplaceFileForm, UploadForm
+from leadagent.leads.knowledge.forms import ReplaceFileForm, UploadForm
 from leadagent.leads.knowledge.uploads import dismiss_upload, take_in
 from leadagent.leads.models import Document, UploadStatus
 from leadagent.leads.tasks import nudge_upload

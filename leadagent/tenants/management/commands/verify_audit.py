@@ -1,12 +1,12 @@
 """`manage.py verify_audit`: prove that the audit log is what was written. Exit code 1 where it is not."""
 
-import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from leadagent.progress import Progress
 from leadagent.tenants.audit_heads import KeptHeads, line_of, name_of, read_heads, slugs_by_chain
 from leadagent.tenants.audit_verify import Break, all_chains, prove_chain, unprotected
 from leadagent.tenants.models import AuditChain, Organization
@@ -40,8 +40,9 @@ class Command(BaseCommand):
         """Print what one chain is; the number of its breaks."""
         name = name_of(chain_id, slugs)
         kept_here = kept.get(chain_id) if kept is not None else None
-        proof = prove_chain(chain_id, kept=kept_here, progress=lambda read: self._progress(f"{name}: {read:,} entries"))
-        self._progress("")
+        progress = Progress(self.stderr, f"entries of {name}")
+        proof = prove_chain(chain_id, kept=kept_here, progress=progress.show)
+        progress.clear()
         for found in proof.breaks:
             self.stdout.write(f"BROKEN {name} {_where(found)}{found.kind}: {found.detail}")
         if proof.break_count > len(proof.breaks):
@@ -70,10 +71,6 @@ class Command(BaseCommand):
         if organization is None:
             raise CommandError(f"There is no organisation with the address {slug!r}.")
         return [organization.pk]
-
-    def _progress(self, text: str) -> None:
-        if sys.stderr.isatty():
-            self.stderr.write(f"\r\x1b[K{text}", ending="")
 
 
 def _where(found: Break) -> str:
