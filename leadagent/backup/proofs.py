@@ -8,7 +8,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from byok.keys.inventory import take_inventory
 from byok.keys.proof import prove_stored_keys
-from leadagent.tenants.audit_verify import all_chains, prove_chain, unprotected
+from leadagent.tenants.audit_trail.verify import all_chains, prove_chain, unprotected
 from usage.ledger.rebuilding import differences, provable_months
 
 _OWNED_SEQUENCES = """

@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponseBase
 
 from leadagent.http import HtmxHttpRequest
 from leadagent.telemetry.context import bind
-from leadagent.tenants.audit_refusals import note_refusal
+from leadagent.tenants.audit_trail.refusals import note_refusal
 from leadagent.tenants.models import Membership, Role, User
 
 P = ParamSpec("P")

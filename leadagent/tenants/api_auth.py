@@ -20,7 +20,7 @@ from leadagent.telemetry.context import bind
 from leadagent.tenants.access import membership_in
 from leadagent.tenants.api_errors import ApiError
 from leadagent.tenants.api_tokens import note_use
-from leadagent.tenants.audit_refusals import note_refusal
+from leadagent.tenants.audit_trail.refusals import note_refusal
 from leadagent.tenants.models import ApiToken, Membership, Organization, Role, Scope, User
 
 

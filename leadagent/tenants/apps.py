@@ -7,4 +7,6 @@ class TenantsConfig(AppConfig):
     verbose_name = "Organisations"
 
     def ready(self) -> None:
-        from leadagent.tenants import audit_accounts, recent_sign_in  # noqa: F401  # connect their signal receivers
+        # These connect their signal receivers.
+        from leadagent.tenants import recent_sign_in  # noqa: F401
+        from leadagent.tenants.audit_trail import accounts  # noqa: F401

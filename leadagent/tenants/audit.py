@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from leadagent.http import client_ip
 from leadagent.tenants.audit_models import AuditEvent
-from leadagent.tenants.audit_scrub import plain, without_secrets
+from leadagent.tenants.audit_trail.scrub import plain, without_secrets
 from leadagent.tenants.models import ApiToken, Organization, User
 
 
@@ -23,7 +23,7 @@ def record(
 ) -> AuditEvent:
     """Write one event in the caller's transaction, so that the act and its trace stand or fall together.
 
-    `action` is `<what>.<what happened>`; its words for people stand in `tenants.audit_actions`.
+    `action` is `<what>.<what happened>`; its words for people stand in `tenants.audit_trail.actions`.
     Give `before` and `after` the fields that the act is about; secrets are left out here once more.
     PostgreSQL chains the event when the transaction commits.
     """

@@ -4,7 +4,7 @@ import logging
 
 from celery import shared_task
 
-from leadagent.tenants.audit_heads import line_of, slugs_by_chain
+from leadagent.tenants.audit_trail.heads import line_of, slugs_by_chain
 from leadagent.tenants.models import AuditChain
 
 logger = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from byok.config.values import InvalidConfig
 from byok.models import DatedPrice
 from byok.pricing import get_pricing
 from byok.pricing.negotiated import add_negotiated_price, end_negotiated_price, negotiated_prices
-from leadagent.tenants.audit_actions import LABELS
 from leadagent.tenants.audit_models import AuditEvent
+from leadagent.tenants.audit_trail.actions import LABELS
 from leadagent.tenants.models import Organization, Role
 from tests.byok.keys import KEYS
 from tests.byok.pages import client_of, text, url

@@ -11,7 +11,7 @@ from leadagent.leads.knowledge.indexing import index_document
 from leadagent.leads.models import Document, EmailDraft, Lead, WorkflowRun
 from leadagent.leads.running.leases import fail_step
 from leadagent.leads.running.run_state import StepFailure
-from leadagent.tenants.audit_actions import LABELS
+from leadagent.tenants.audit_trail.actions import LABELS
 from leadagent.tenants.models import ApiToken, AuditEvent, Membership, Organization, Scope
 from tests.leads.conftest import FakeProvider
 from tests.leads.factories import LeadFactory, claimed, draft_under_review, run_for

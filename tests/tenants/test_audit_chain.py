@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, connections, transaction
 
 from leadagent.tenants import audit
-from leadagent.tenants.audit_chain import glance
+from leadagent.tenants.audit_trail.chain import glance
 from leadagent.tenants.models import AuditChain, AuditEvent, Organization
 from tests.factories import OrganizationFactory
 from tests.tenants.audit_rows import chain_now, run, unguarded, write

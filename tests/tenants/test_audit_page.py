@@ -17,8 +17,8 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from leadagent.tenants import audit
-from leadagent.tenants.audit_actions import GROUPS, LABELS, actions_of, label_of
-from leadagent.tenants.audit_log import PAGE
+from leadagent.tenants.audit_trail.actions import GROUPS, LABELS, actions_of, label_of
+from leadagent.tenants.audit_trail.log import PAGE
 from leadagent.tenants.models import ApiToken, AuditEvent, Membership, Organization
 from tests.serving import REPOSITORY
 from tests.tenants.audit_rows import chain_now, run, unguarded, write

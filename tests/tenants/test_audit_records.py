@@ -15,7 +15,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from leadagent.tenants.api_tokens import note_use
-from leadagent.tenants.audit_diff import MAX_TEXT, Change, changes
+from leadagent.tenants.audit_trail.diff import MAX_TEXT, Change, changes
 from leadagent.tenants.models import ApiToken, AuditEvent, Membership, Organization, Role
 from tests.factories import PASSWORD, MembershipFactory, OrganizationFactory
 from tests.tenants.test_accounts import link_in, sign_in

@@ -8,8 +8,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections, transaction
 
-from leadagent.tenants import audit, audit_verify
-from leadagent.tenants.audit_verify import Kind, prove_chain
+from leadagent.tenants import audit
+from leadagent.tenants.audit_trail import verify as proving
+from leadagent.tenants.audit_trail.verify import Kind, prove_chain
 from leadagent.tenants.models import AuditChain, AuditEvent, Organization
 from leadagent.tenants.tasks import log_audit_heads
 from tests.factories import OrganizationFactory
@@ -209,7 +210,7 @@ def test_a_trigger_that_is_switched_off(acme: Organization) -> None:
     try:
         with pytest.raises(CommandError, match="1 break"):
             verify()
-        assert [found.detail for found in audit_verify.unprotected()] == [
+        assert [found.detail for found in proving.unprotected()] == [
             "the trigger audit_guard is missing or switched off"
         ]
     finally:
@@ -233,7 +234,7 @@ def test_a_break_is_told_with_its_place_and_ends_with_code_1(acme: Organization)
 
 
 def test_many_breaks_are_counted_and_some_described(acme: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit_verify, "MAX_DESCRIBED", 3)
+    monkeypatch.setattr(proving, "MAX_DESCRIBED", 3)
     with unguarded():
         run("UPDATE tenants_auditevent SET target = 'x' WHERE organization_id = %s", acme.pk)
     proof = prove_chain(acme.pk, progress=lambda read: None)
@@ -340,7 +341,7 @@ def test_a_file_without_heads_proves_nothing(acme: Organization, tmp_path: Path)
 
 def test_it_reads_a_snapshot_and_holds_up_nobody(acme: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
     """Events that are committed while it reads are not breaks."""
-    monkeypatch.setattr(audit_verify, "_ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(proving, "_ROWS_AT_ONCE", 2)
     seen: list[int] = []
 
     def write_meanwhile(read: int) -> None:

@@ -18,7 +18,7 @@ from leadagent.leads.inbox.rate_limit import is_too_often
 from leadagent.leads.models import Language, StepName, Tone, Voice
 from leadagent.leads.prompts.versions import prompt_in_force
 from leadagent.tenants.access import organization_view
-from leadagent.tenants.audit_refusals import note_refusal
+from leadagent.tenants.audit_trail.refusals import note_refusal
 from leadagent.tenants.models import Role
 
 # Examples per organisation and hour.

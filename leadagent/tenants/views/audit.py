@@ -10,12 +10,12 @@ from django.views.decorators.http import require_GET, require_safe
 
 from leadagent.http import HtmxHttpRequest, render_page
 from leadagent.tenants.access import organization_view
-from leadagent.tenants.audit_actions import label_of
-from leadagent.tenants.audit_chain import glance
-from leadagent.tenants.audit_diff import changes
-from leadagent.tenants.audit_export import HEADING, audit_rows
-from leadagent.tenants.audit_forms import AuditFilterForm
-from leadagent.tenants.audit_log import AuditFilter, AuditPage, audit_page
+from leadagent.tenants.audit_trail.actions import label_of
+from leadagent.tenants.audit_trail.chain import glance
+from leadagent.tenants.audit_trail.diff import changes
+from leadagent.tenants.audit_trail.export import HEADING, audit_rows
+from leadagent.tenants.audit_trail.forms import AuditFilterForm
+from leadagent.tenants.audit_trail.log import AuditFilter, AuditPage, audit_page
 from leadagent.tenants.csv_rows import csv_response
 from leadagent.tenants.keyset import BadCursor
 from leadagent.tenants.models import Organization, Role

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from leadagent.progress import Progress
-from leadagent.tenants.audit_heads import KeptHeads, line_of, name_of, read_heads, slugs_by_chain
-from leadagent.tenants.audit_verify import Break, all_chains, prove_chain, unprotected
+from leadagent.tenants.audit_trail.heads import KeptHeads, line_of, name_of, read_heads, slugs_by_chain
+from leadagent.tenants.audit_trail.verify import Break, all_chains, prove_chain, unprotected
 from leadagent.tenants.models import AuditChain, Organization
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from django.db.models import Q, QuerySet
 
-from leadagent.tenants.audit_actions import GROUPS, group_named
+from leadagent.tenants.audit_trail.actions import GROUPS, group_named
 from leadagent.tenants.keyset import beyond, cursor_of, read_cursor
 from leadagent.tenants.models import AuditEvent, Organization
 
@@ -17,7 +17,7 @@ PAGE = 50
 class AuditFilter:
     """What to show; everything that is left empty shows all. Dates are UTC days, both included."""
 
-    # The name of an action, of a group of `audit_actions`, or "other" for what no group holds.
+    # The name of an action, of a group of `actions`, or "other" for what no group holds.
     action: str = ""
     who: str = ""
     since: date | None = None

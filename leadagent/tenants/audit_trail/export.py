@@ -7,8 +7,8 @@ from datetime import UTC
 from django.http import HttpRequest
 
 from leadagent.tenants import audit
-from leadagent.tenants.audit_actions import label_of
-from leadagent.tenants.audit_log import AuditFilter, audit_events
+from leadagent.tenants.audit_trail.actions import label_of
+from leadagent.tenants.audit_trail.log import AuditFilter, audit_events
 from leadagent.tenants.models import AuditEvent, Organization
 
 HEADING = (

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from leadagent.tenants.audit_chain import CANONICAL_SQL, hash_of
+from leadagent.tenants.audit_trail.chain import CANONICAL_SQL, hash_of
 
 # More breaks than this are counted and no longer described.
 MAX_DESCRIBED = 200

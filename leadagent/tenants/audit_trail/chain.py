@@ -1,6 +1,6 @@
 """The audit log's hash chains: how an entry is hashed, and a quick look at the entries of one page.
 
-The full proof of every chain is `tenants.audit_verify`.
+The full proof of every chain is `tenants.audit_trail.verify`.
 """
 
 from collections.abc import Sequence

@@ -4,8 +4,8 @@ from typing import Any
 
 from django import forms
 
-from leadagent.tenants.audit_actions import GROUPS, actions_of, label_of
-from leadagent.tenants.audit_log import AuditFilter
+from leadagent.tenants.audit_trail.actions import GROUPS, actions_of, label_of
+from leadagent.tenants.audit_trail.log import AuditFilter
 from leadagent.tenants.day_range import DayInput, DayRangeForm
 
 
