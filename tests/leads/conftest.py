@@ -11,7 +11,6 @@ from uuid import UUID
 import pytest
 from django.conf import settings as django_settings
 from django.core.cache import cache
-from django.test import Client
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pytest_django import Settings
@@ -20,8 +19,8 @@ from byok.calls.platform_fallback import Fallback
 from byok.errors import AIError
 from byok.resolver import EmbeddingChoice
 from leadagent.leads import tasks
-from leadagent.tenants.models import Membership, Organization, Role
-from tests.factories import MembershipFactory, OrganizationFactory
+from leadagent.tenants.models import Organization
+from tests.people import admin, member, organization, signed_in, viewer  # noqa: F401
 
 VERDICT = {
     "category": "QUALIFIED",
@@ -56,7 +55,7 @@ class FakeProvider:
 
     def get_model_for_tenant(
         self,
-        organization: Organization,
+        organization: Organization,  # noqa: F811 -- not the fixture
         kind: str,
         *,
         operation: str,
@@ -156,35 +155,3 @@ def nudges(monkeypatch: pytest.MonkeyPatch) -> Nudges:
 
     monkeypatch.setattr(tasks, "_tell", tell)
     return collected
-
-
-@pytest.fixture
-def organization(db: None) -> Organization:
-    return OrganizationFactory(name="Acme", slug="acme")
-
-
-@pytest.fixture
-def admin(organization: Organization) -> Membership:
-    return MembershipFactory(organization=organization, user__email="admin@acme.test", role=Role.ADMIN)
-
-
-@pytest.fixture
-def member(organization: Organization) -> Membership:
-    return MembershipFactory(organization=organization, user__email="member@acme.test", role=Role.MEMBER)
-
-
-@pytest.fixture
-def viewer(organization: Organization) -> Membership:
-    return MembershipFactory(organization=organization, user__email="viewer@acme.test", role=Role.VIEWER)
-
-
-@pytest.fixture
-def signed_in() -> Callable[[Membership], Client]:
-    """`signed_in(member)`: a browser of that person."""
-
-    def sign_in(membership: Membership) -> Client:
-        client = Client()
-        client.force_login(membership.user)
-        return client
-
-    return sign_in

@@ -7,7 +7,6 @@ from html import unescape
 
 import pytest
 from django.test import Client
-from django.urls import reverse
 from django.utils import timezone
 
 from byok.errors import AIError
@@ -17,6 +16,7 @@ from leadagent.leads.models import DraftRewrite, DraftStatus, EmailDraft
 from leadagent.tenants.models import Membership, Organization
 from tests.factories import MembershipFactory, UserFactory
 from tests.leads.conftest import FakeProvider, Nudges
+from tests.leads.draft_pages import page_of, where
 from tests.leads.factories import draft_under_review
 
 pytestmark = pytest.mark.django_db
@@ -33,14 +33,6 @@ def draft(organization: Organization) -> EmailDraft:
 @pytest.fixture
 def client(member: Membership, signed_in: SignIn) -> Client:
     return signed_in(member)
-
-
-def where(act: str, draft: EmailDraft) -> str:
-    return reverse(f"leads:draft_{act}", args=["acme", draft.pk])
-
-
-def page_of(client: Client, draft: EmailDraft) -> str:
-    return client.get(reverse("leads:detail", args=["acme", draft.run.lead_id])).content.decode()
 
 
 def values(page: str) -> dict[str, str]:

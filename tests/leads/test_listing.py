@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
-from django.http import QueryDict
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -14,11 +13,10 @@ from django.utils import timezone
 from leadagent.leads.inbox.assignment import assign_lead
 from leadagent.leads.inbox.lead_filter import ORDERS, LeadFilter, Sort, leads_of
 from leadagent.leads.inbox.lead_pages import PAGE as PAGE_SIZE
-from leadagent.leads.inbox.lead_pages import count_up_to, lead_page
+from leadagent.leads.inbox.lead_pages import count_up_to
 from leadagent.leads.inbox.notes import add_note
-from leadagent.leads.models import Category, Lead, LeadSource, LeadStatus, WorkflowRun
-from leadagent.tenants.keyset import BadCursor
-from leadagent.tenants.models import Membership, Organization, Role
+from leadagent.leads.models import Category, Lead, LeadStatus, WorkflowRun
+from leadagent.tenants.models import Membership, Organization
 from tests.factories import MembershipFactory
 from tests.leads.factories import LeadFactory, run_for
 
@@ -132,206 +130,6 @@ def test_an_empty_list_says_how_leads_come_in(member: Membership, viewer: Member
     assert "/leads/new/" not in signed_in(viewer).get("/o/acme/leads/").content.decode()
 
 
-# --- Search ---------------------------------------------------------------------------
-
-
-def found(organization: Organization, q: str) -> set[str]:
-    return {lead.name for lead in leads_of(organization, LeadFilter.from_values({"q": q}), me=None)}
-
-
-@pytest.fixture
-def jo(organization: Organization) -> Lead:
-    LeadFactory(organization=organization, name="Nobody Else", email="x@other.test", company="Other", message="Nothing")
-    return LeadFactory(
-        organization=organization,
-        name="José O'Brien-Smith",
-        email="jo.brien+sales@gears.example.com",
-        company="Österreich & Söhne GmbH",
-        message="See https://shop.gears.test/prices?id=7 <b>bold</b>, 400.5 units, snake_case and ÜBERMORGEN.",
-    )
-
-
-@pytest.mark.parametrize(
-    "q",
-    [
-        "jos", "JOSÉ", "brien", "o'brien", "Smith", "jo.brien+sales@gears.example.com", "jo.brien@", "gears", "exam",
-        "sales", "österr", "ÖSTERREICH", "söhne gmbh", "gmbh jos", "shop", "prices", "bold", "400", "400.5", "case",
-        "übermorgen", "unit!!", "gears.test", "  jos   smith ",
-    ],
-)  # fmt: skip
-def test_each_word_may_begin_any_word_of_the_lead(organization: Organization, jo: Lead, q: str) -> None:
-    assert found(organization, q) == {jo.name}
-
-
-@pytest.mark.parametrize("q", ["ose", "jos nothing", "xyz", "!!!", "' | 'zx", "':*", "\\", "&", "<->", "%", "\x00"])
-def test_what_begins_no_word_finds_nothing_or_all_without_words(organization: Organization, jo: Lead, q: str) -> None:
-    expected = {jo.name, "Nobody Else"} if not q.strip("\x00") else set()
-    assert found(organization, q) == expected
-
-
-# Written with accents, then without; German, Polish, Danish, Turkish, Icelandic, Czech, French, Vietnamese, Russian.
-ACCENTS = [
-    ("Müller", "Muller"), ("Łódź", "Lodz"), ("Søren Ærø", "Soren Aero"), ("Işık", "Isik"), ("Þórður", "Thordur"),
-    ("Dvořák", "Dvorak"), ("Œuvre Noël", "Oeuvre Noel"), ("Nguyễn", "Nguyen"), ("Straße", "Strasse"),
-    ("Йордан", "Иордан"), ("Mu\u0308ller", "Müller"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("with_them", "without"), ACCENTS)
-@pytest.mark.parametrize("field", ["name", "company", "message"])
-def test_accents_are_no_difference_in_either_direction(
-    organization: Organization, with_them: str, without: str, field: str
-) -> None:
-    wanted = {LeadFactory(organization=organization, **{field: f"Jo {text}"}).name for text in (with_them, without)}
-    LeadFactory(organization=organization, name="Nobody Else", message="Nothing")
-
-    for asked in (with_them, without, with_them.upper(), without.lower(), without[:4]):
-        assert found(organization, asked) == wanted, asked
-
-
-def test_other_scripts_keep_their_letters(organization: Organization) -> None:
-    LeadFactory(organization=organization, name="서울 (株)ガラス")
-
-    assert found(organization, "서울") == {"서울 (株)ガラス"}
-    assert found(organization, "ガラ") == {"서울 (株)ガラス"}
-    assert found(organization, "カラ") == set(), "another word in Japanese"
-
-
-def test_operators_of_the_search_language_are_words(organization: Organization, jo: Lead) -> None:
-    assert found(organization, "jos | nothing") == set()
-    assert found(organization, "!nothing") == {"Nobody Else"}
-
-
-def test_search_stays_at_home(organization: Organization) -> None:
-    LeadFactory(name="Foreign", company="Gears")
-    assert found(organization, "gears") == set()
-
-
-def test_a_changed_lead_is_found_by_its_new_words(organization: Organization, jo: Lead) -> None:
-    Lead.objects.filter(pk=jo.pk).update(company="Velvet")
-    assert found(organization, "velvet") == {jo.name}
-    assert found(organization, "österreich") == set()
-
-
-def test_a_long_question_is_cut_and_answered(viewer: Membership, signed_in: SignIn) -> None:
-    LeadFactory(organization=viewer.organization)
-    response = signed_in(viewer).get("/o/acme/leads/", {"q": "gears " * 5000})
-    assert response.status_code == 200
-    assert "/leads/0" in response.content.decode()
-
-
-def test_a_search_by_htmx_gets_the_results_alone(viewer: Membership, signed_in: SignIn, jo: Lead) -> None:
-    headers = {"HX-Request": "true", "HX-Target": "lead-results"}
-    page = signed_in(viewer).get("/o/acme/leads/?q=jos", headers=headers).content.decode()
-    assert page.strip().startswith('<div id="lead-results"')
-    assert "José" in page
-    assert "Nobody Else" not in page
-
-
-def test_nothing_found_is_no_dead_end(viewer: Membership, signed_in: SignIn, jo: Lead) -> None:
-    page = signed_in(viewer).get("/o/acme/leads/?q=zzz").content.decode()
-    assert "No lead fits" in page
-    assert 'value="zzz"' in page
-    assert "Show all leads" in page
-
-
-# --- Filters and order -----------------------------------------------------------------
-
-
-def test_each_filter_shows_its_own(viewer: Membership, member: Membership) -> None:
-    organization = viewer.organization
-    now = timezone.now()
-    rows = {
-        "status": LeadFactory(organization=organization, status=LeadStatus.ATTENTION),
-        "category": LeadFactory(organization=organization, category=Category.SUPPORT),
-        "source": LeadFactory(organization=organization, source=LeadSource.API),
-        "mine": LeadFactory(organization=organization),
-    }
-    old = LeadFactory(organization=organization, created_at=now - timedelta(days=10), category=Category.QUALIFIED)
-    assign_lead(rows["mine"], member.user, by=None)
-    for foreign in ({"status": "attention"}, {"category": "SUPPORT"}, {"source": "api"}):
-        LeadFactory(**foreign)
-
-    def shown(**values: str) -> set[object]:
-        leads = lead_page(organization, LeadFilter.from_values(values), me=member.user).leads
-        return {lead.pk for lead in leads}
-
-    everything = {lead.pk for lead in rows.values()}
-    assert shown(status="attention") == {rows["status"].pk}
-    assert shown(category="SUPPORT") == {rows["category"].pk}
-    assert shown(category="none") == everything - {rows["category"].pk}
-    assert shown(source="api") == {rows["source"].pk}
-    assert shown(assigned="me") == shown(assigned=str(member.user.pk)) == {rows["mine"].pk}
-    assert shown(assigned="nobody") == (everything | {old.pk}) - {rows["mine"].pk}
-    assert shown(days="7") == everything
-    assert shown(days="30") == everything | {old.pk}
-    assert shown(status="attention", source="api") == set()
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"status": "evil"}, {"category": "x"}, {"assigned": "everybody"}, {"assigned": "-1"}, {"assigned": "0"},
-        {"assigned": "9" * 40}, {"source": "x"}, {"days": "2"}, {"days": "x"}, {"sort": "random"}, {"q": "\x00"},
-    ],
-)  # fmt: skip
-def test_what_is_no_value_of_ours_is_left_out(values: dict[str, str]) -> None:
-    assert LeadFilter.from_values(values) == LeadFilter()
-
-
-def test_a_person_of_elsewhere_has_no_leads_here(organization: Organization) -> None:
-    foreign = MembershipFactory(role=Role.MEMBER)
-    assign_lead(LeadFactory(organization=foreign.organization), foreign.user, by=None)
-    assert not leads_of(organization, LeadFilter(assigned=str(foreign.user.pk)), me=None).exists()
-    assert not leads_of(organization, LeadFilter(assigned="9" * 18), me=None).exists()
-
-
-def test_an_address_carries_everything_and_chips_keep_the_rest(viewer: Membership, signed_in: SignIn) -> None:
-    LeadFactory(organization=viewer.organization, status=LeadStatus.CLOSED, company="Gears")
-
-    page = signed_in(viewer).get("/o/acme/leads/?q=gears&status=closed&days=7&sort=activity").content.decode()
-
-    addresses = [QueryDict(link.replace("&amp;", "&")) for link in re.findall(r'href="\?([^"]*)"', page)]
-    others = [address for address in addresses if address.get("status") == "new"]
-    assert [dict(address.items()) for address in others] == [
-        {"q": "gears", "status": "new", "days": "7", "sort": "activity"}
-    ]
-    assert "Last activity" in page
-
-
-@pytest.mark.parametrize("sort", ["newest", "oldest", "activity"])
-def test_pages_join_without_gap_in_every_order(organization: Organization, sort: str) -> None:
-    now = timezone.now()
-    for number in range(7):
-        moment = now - timedelta(hours=number // 3)
-        LeadFactory(organization=organization, created_at=moment, last_activity_at=now - timedelta(days=number % 4))
-    wanted = LeadFilter(sort=sort)
-    everything = [lead.pk for lead in lead_page(organization, wanted).leads]
-
-    seen: list[object] = []
-    cursor = ""
-    while True:
-        page = lead_page(organization, wanted, cursor=cursor, limit=2)
-        seen += [lead.pk for lead in page.leads]
-        cursor = page.next_cursor
-        if not cursor:
-            break
-
-    assert len(everything) == 7
-    assert seen == everything
-    if sort == "oldest":
-        assert everything == [lead.pk for lead in lead_page(organization, LeadFilter()).leads][::-1]
-
-
-def test_a_cursor_is_good_for_its_own_order_only(organization: Organization) -> None:
-    for _ in range(3):
-        LeadFactory(organization=organization)
-    cursor = lead_page(organization, LeadFilter(), limit=1).next_cursor
-
-    with pytest.raises(BadCursor):
-        lead_page(organization, LeadFilter(sort="activity"), cursor=cursor)
-
-
 def test_what_people_and_runs_do_counts_as_activity(member: Membership) -> None:
     def touched(act: Callable[[Lead], object]) -> bool:
         past = timezone.now() - timedelta(days=3)
@@ -343,9 +141,6 @@ def test_what_people_and_runs_do_counts_as_activity(member: Membership) -> None:
     assert touched(lambda lead: add_note(lead, "Called", by=member.user))
     assert touched(lambda lead: assign_lead(lead, member.user, by=None))
     assert touched(lambda lead: run_for(lead, done=2))
-
-
-# --- Counts and queries ----------------------------------------------------------------
 
 
 def test_what_waits_for_a_person_is_counted_no_further_than_needed(organization: Organization) -> None:
@@ -380,9 +175,6 @@ def test_three_hundred_leads_cost_the_queries_of_three(
     assert not any("OFFSET" in sql for each in many for sql in each)
     counts = [sql for each in many for sql in each if "COUNT(" in sql and "leads_lead" in sql]
     assert all("LIMIT 100" in sql for sql in counts)
-
-
-# --- The indexes -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from leadagent.leads.models import EmailDraft, Lead, RunStatus, StepName, WorkflowRun
 from leadagent.leads.running.leases import fail_step
@@ -19,6 +18,7 @@ from tests.leads.factories import LeadFactory, claimed, draft_under_review, run_
 pytestmark = pytest.mark.django_db
 
 SignIn = Callable[[Membership], Client]
+
 NO_KEY = StepFailure("invalid_key", "OpenAI refused the key.", permanent=True, needs_admin=True)
 
 
@@ -26,7 +26,9 @@ def page_of(client: Client, lead: Lead) -> str:
     return client.get(f"/o/acme/leads/{lead.pk}/").content.decode()
 
 
-# --- One lead -----------------------------------------------------------------------
+@pytest.fixture
+def draft(member: Membership) -> EmailDraft:
+    return draft_under_review(organization=member.organization)
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -143,9 +145,6 @@ def test_a_lead_page_costs_the_same_with_more_runs(viewer: Membership, signed_in
     assert counts[0] == counts[1]
 
 
-# --- Acts on a run ------------------------------------------------------------------
-
-
 def test_resume_run_again_and_cancel(member: Membership, signed_in: SignIn) -> None:
     client = signed_in(member)
     lead = LeadFactory(organization=member.organization)
@@ -171,114 +170,6 @@ def test_a_second_start_is_told_that_one_is_under_way(member: Membership, signed
 
     assert "already under way" in page
     assert WorkflowRun.objects.count() == 1
-
-
-# --- Acts on a draft ----------------------------------------------------------------
-
-
-@pytest.fixture
-def draft(member: Membership) -> EmailDraft:
-    return draft_under_review(organization=member.organization)
-
-
-def test_an_edit_is_saved(member: Membership, signed_in: SignIn, draft: EmailDraft) -> None:
-    response = signed_in(member).post(
-        f"/o/acme/drafts/{draft.pk}/save/", {"subject": "New", "body": "New text", "version": 1}
-    )
-
-    assert response.headers["Location"] == f"/o/acme/leads/{draft.run.lead_id}/"
-    draft.refresh_from_db()
-    assert (draft.subject, draft.body, draft.edited_by, draft.status) == ("New", "New text", member.user, "draft")
-
-
-def test_approving_has_it_sent(
-    member: Membership,
-    signed_in: SignIn,
-    draft: EmailDraft,
-    nudges: object,
-    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
-) -> None:
-    client = signed_in(member)
-    with django_capture_on_commit_callbacks(execute=True):
-        client.post(f"/o/acme/drafts/{draft.pk}/approve/", {"subject": "New", "body": "New text", "version": 1})
-
-    draft.refresh_from_db()
-    assert (draft.status, draft.body, draft.approved_by) == ("sending", "New text", member.user)
-    assert nudges.names == ["send_email"]  # type: ignore[attr-defined]
-    page = page_of(client, draft.run.lead)
-    assert "Being sent" in page
-    assert "every 1s" in page
-
-
-def test_discarding_sends_nothing(member: Membership, signed_in: SignIn, draft: EmailDraft) -> None:
-    page = signed_in(member).post(f"/o/acme/drafts/{draft.pk}/discard/", {"version": 1}, follow=True).content.decode()
-
-    assert "Nothing was sent" in page
-    draft.refresh_from_db()
-    assert draft.status == "discarded"
-
-
-@pytest.mark.parametrize("act", ["save", "approve"])
-def test_a_conflict_shows_both_texts_and_loses_neither(
-    member: Membership, signed_in: SignIn, draft: EmailDraft, act: str
-) -> None:
-    other = MembershipFactory(organization=member.organization, user__email="olga@acme.test")
-    signed_in(other).post(f"/o/acme/drafts/{draft.pk}/save/", {"subject": "S", "body": "Olga's text", "version": 1})
-    client = signed_in(member)
-
-    response = client.post(f"/o/acme/drafts/{draft.pk}/{act}/", {"subject": "S", "body": "My own text", "version": 1})
-
-    page = response.content.decode()
-    assert response.status_code == 409
-    assert "olga saved another text" in page
-    assert "Olga&#x27;s text" in page
-    assert re.search(r"<textarea[^>]*>\s*My own text", page)
-    version = re.search(r'name="version" value="(\d+)"', page)
-    assert version
-    assert version[1] == "2"
-    draft.refresh_from_db()
-    assert (draft.body, draft.status) == ("Olga's text", "draft")
-
-    saved = client.post(f"/o/acme/drafts/{draft.pk}/save/", {"subject": "S", "body": "My own text", "version": 2})
-    assert saved.status_code == 302
-    draft.refresh_from_db()
-    assert draft.body == "My own text"
-
-
-def test_an_edit_after_the_decision_is_shown_back(member: Membership, signed_in: SignIn, draft: EmailDraft) -> None:
-    client = signed_in(member)
-    client.post(f"/o/acme/drafts/{draft.pk}/approve/", {"subject": "S", "body": "Approved text", "version": 1})
-
-    response = client.post(f"/o/acme/drafts/{draft.pk}/save/", {"subject": "S", "body": "My late text", "version": 1})
-
-    page = response.content.decode()
-    assert response.status_code == 409
-    assert "has decided on this email already" in page
-    assert "My late text" in page
-    assert "Approved text" in page
-
-
-def test_discarding_what_one_has_not_seen_is_refused(member: Membership, signed_in: SignIn, draft: EmailDraft) -> None:
-    client = signed_in(member)
-    client.post(f"/o/acme/drafts/{draft.pk}/save/", {"subject": "S", "body": "Newer text", "version": 1})
-
-    response = client.post(f"/o/acme/drafts/{draft.pk}/discard/", {"version": 1})
-
-    assert response.status_code == 409
-    assert "Newer text" in response.content.decode()
-    draft.refresh_from_db()
-    assert draft.status == "draft"
-
-
-def test_an_empty_reply_is_not_saved(member: Membership, signed_in: SignIn, draft: EmailDraft) -> None:
-    response = signed_in(member).post(
-        f"/o/acme/drafts/{draft.pk}/approve/", {"subject": "", "body": "Still here", "version": 1}
-    )
-
-    assert response.status_code == 422
-    assert "Still here" in response.content.decode()
-    draft.refresh_from_db()
-    assert (draft.status, draft.version) == ("draft", 1)
 
 
 def test_the_newest_run_is_the_one_on_the_page(member: Membership, signed_in: SignIn, draft: EmailDraft) -> None:

@@ -1,14 +1,12 @@
 """People around one organisation: admin, member, viewer, and an outsider who has another one."""
 
-from collections.abc import Callable
-
 import pytest
 from django.core.cache import cache
-from django.test import Client
 from pytest_django import Settings
 
-from leadagent.tenants.models import Membership, Organization, Role
-from tests.factories import MembershipFactory, OrganizationFactory
+from leadagent.tenants.models import Membership, Role
+from tests.factories import MembershipFactory
+from tests.people import admin, member, organization, signed_in, viewer  # noqa: F401
 
 
 @pytest.fixture(autouse=True)
@@ -19,40 +17,8 @@ def own_cache(settings: Settings) -> None:
 
 
 @pytest.fixture
-def organization(db: None) -> Organization:
-    return OrganizationFactory(name="Acme", slug="acme")
-
-
-@pytest.fixture
-def admin(organization: Organization) -> Membership:
-    return MembershipFactory(organization=organization, user__email="admin@acme.test", role=Role.ADMIN)
-
-
-@pytest.fixture
-def member(organization: Organization) -> Membership:
-    return MembershipFactory(organization=organization, user__email="member@acme.test", role=Role.MEMBER)
-
-
-@pytest.fixture
-def viewer(organization: Organization) -> Membership:
-    return MembershipFactory(organization=organization, user__email="viewer@acme.test", role=Role.VIEWER)
-
-
-@pytest.fixture
 def outsider(db: None) -> Membership:
     """Admin of another organisation, Globex."""
     return MembershipFactory(
         organization__name="Globex", organization__slug="globex", user__email="outsider@globex.test", role=Role.ADMIN
     )
-
-
-@pytest.fixture
-def signed_in() -> Callable[[Membership], Client]:
-    """`signed_in(admin)`: a browser of that person."""
-
-    def sign_in(membership: Membership) -> Client:
-        client = Client()
-        client.force_login(membership.user)
-        return client
-
-    return sign_in

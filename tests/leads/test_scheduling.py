@@ -1,4 +1,4 @@
-"""The draft's texts, its time, and what in it nobody told."""
+"""An email that is approved for a later time: sent once, or taken back."""
 
 from collections.abc import Callable
 from datetime import UTC, timedelta
@@ -7,7 +7,6 @@ import pytest
 import time_machine
 from django.core import mail
 from django.test import Client
-from django.urls import reverse
 from django.utils import timezone
 
 from leadagent.leads import tasks
@@ -16,82 +15,24 @@ from leadagent.leads.emails.deciding import (
     approve_draft,
     cancel_schedule,
     discard_draft,
-    edit_draft,
-    restore_revision,
 )
-from leadagent.leads.emails.panel import doubts_about
 from leadagent.leads.emails.sending import send_draft, take_unsent_drafts
-from leadagent.leads.models import DraftStatus, EmailDraft, RunStatus, Step, WorkflowRun
+from leadagent.leads.models import DraftStatus, EmailDraft, RunStatus, WorkflowRun
 from leadagent.leads.running.workflow import start_run
 from leadagent.tenants.models import AuditEvent, Membership, Organization
 from tests.factories import UserFactory
 from tests.leads.conftest import Nudges
-from tests.leads.factories import DocumentFactory, draft_under_review
+from tests.leads.draft_pages import page_of, where
+from tests.leads.factories import draft_under_review
 
 pytestmark = pytest.mark.django_db
+
 SignIn = Callable[[Membership], Client]
-
-
-def where(act: str, draft: EmailDraft) -> str:
-    return reverse(f"leads:draft_{act}", args=["acme", draft.pk])
-
-
-def page_of(client: Client, draft: EmailDraft) -> str:
-    return client.get(reverse("leads:detail", args=["acme", draft.run.lead_id])).content.decode()
 
 
 def scheduled(draft: EmailDraft, *, hours: int = 1) -> EmailDraft:
     at = timezone.now() + timedelta(hours=hours)
     return approve_draft(draft, subject="S", body="B", by=UserFactory(), version=draft.version, send_at=at)
-
-
-# --- Texts
-
-
-def test_every_text_is_kept_with_its_author() -> None:
-    draft, ann, bob = draft_under_review(), UserFactory(), UserFactory()
-    edit_draft(draft, subject="A", body="Ann's", by=ann, version=1)
-    approve_draft(draft, subject="A", body="Bob's", by=bob, version=2)
-    assert list(draft.revisions.values_list("number", "kind", "body", "author")) == [
-        (1, "written", draft.body, None), (2, "edited", "Ann's", ann.pk), (3, "edited", "Bob's", bob.pk),
-    ]  # fmt: skip
-
-
-def test_going_back_is_an_edit_too() -> None:
-    draft, ann = draft_under_review(), UserFactory()
-    edit_draft(draft, subject="A", body="Ann's", by=ann, version=1)
-    with pytest.raises(DraftConflict):
-        restore_revision(draft, 1, by=ann, version=1)
-    restored = restore_revision(draft, 1, by=ann, version=2)
-    assert (restored.body, restored.version) == (draft.body, 3)
-    assert draft.revisions.get(number=3).restored_from == 1
-
-
-def test_the_history_shows_what_changed(organization: Organization, viewer: Membership, signed_in: SignIn) -> None:
-    draft = draft_under_review(organization=organization)
-    edit_draft(draft, subject=draft.subject, body="Dear Ann,\n\nshall we meet?", by=UserFactory(), version=1)
-    edit_draft(draft, subject=draft.subject, body="Hello", by=UserFactory(), version=2)
-    client = signed_in(viewer)
-    page = client.get(where("history", draft) + "?old=1&new=2").content.decode()
-    assert "talk?" in page.partition("<del>")[2].partition("</del>")[0]
-    assert "meet?" in page.partition("<ins>")[2].partition("</ins>")[0]
-    assert "Use this text" not in page
-    for query in ("?old=9&new=x", "?old=²&new=99999999999", ""):
-        assert client.get(where("history", draft) + query).status_code == 200
-    assert "All 3 texts" in page_of(client, draft)
-
-
-def test_restoring_by_the_button(organization: Organization, member: Membership, signed_in: SignIn) -> None:
-    draft = draft_under_review(organization=organization)
-    edit_draft(draft, subject="A", body="Ann's", by=UserFactory(), version=1)
-    client = signed_in(member)
-    assert client.post(where("restore", draft), {"number": 9, "version": 2}).status_code == 404
-    assert client.post(where("restore", draft), {"number": 1, "version": 1}).status_code == 409
-    assert client.post(where("restore", draft), {"number": 1, "version": 2}).status_code == 302
-    assert EmailDraft.objects.get(pk=draft.pk).body == draft.body
-
-
-# --- Time
 
 
 def test_a_scheduled_email_goes_out_once_at_its_time(nudges: Nudges) -> None:
@@ -177,38 +118,3 @@ def test_a_viewer_decides_nothing(organization: Organization, viewer: Membership
     page = page_of(signed_in(viewer), draft)
     assert "Cancel schedule" not in page
     assert 'class="form"' not in page
-
-
-# --- Doubts
-
-
-def test_what_nobody_told_is_marked(organization: Organization, member: Membership, signed_in: SignIn) -> None:
-    draft = draft_under_review(organization=organization, message="We need 400 licences.")
-    edit_draft(draft, subject="Gears", body="400 licences cost $9 each with 20% off.", by=UserFactory(), version=1)
-    page = page_of(signed_in(member), draft)
-    assert "Not found in the report: 2" in page
-    assert page.count("<mark>") + page.count('<mark title="Not found in the report') == 4
-    assert ">$9</mark>" in page
-    assert ">20%</mark>" in page
-    assert ">400</mark>" not in page
-
-
-def test_passages_of_the_knowledge_base_count_as_told() -> None:
-    draft = draft_under_review()
-    draft = edit_draft(draft, subject="Gears", body="It costs $12 and $13.", by=UserFactory(), version=1)
-    run = WorkflowRun.objects.select_related("lead", "organization").get(pk=draft.run_id)
-    found = doubts_about(draft, run)
-    assert found is not None
-    assert [part.text for part in found.said] == ["$12", "$13"]
-    own, foreign = DocumentFactory(organization=run.organization), DocumentFactory()
-    for document, text in ((own, "It costs 12 dollars."), (foreign, "It costs 13 dollars.")):
-        document.chunks.create(organization=document.organization, position=0, text=text)
-    step = Step.objects.get(run=run, name="research")
-    step.result = {**(step.result or {}), "sources": [
-        {"kind": "knowledge", "ref": str(own.pk)}, {"kind": "knowledge", "ref": str(foreign.pk)},
-        {"kind": "knowledge", "ref": "x"}, {"kind": "page"},
-    ]}  # fmt: skip
-    step.save()
-    found = doubts_about(draft, run)
-    assert found is not None
-    assert [part.text for part in found.said] == ["$13"]
