@@ -7,7 +7,7 @@ from django.urls import reverse
 from byok.config.saving import save_ai_config
 from leadagent.tenants.models import Membership
 from tests.byok.keys import KEYS
-from tests.tenants.conftest import admin
+from tests.people import admin
 
 __all__ = ["admin"]
 

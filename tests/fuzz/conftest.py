@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from tests.byok.conftest import fake, own_places
 from tests.fuzz.tally import Tally, printed
-from tests.tenants.conftest import admin, organization
+from tests.people import admin, organization
 from tests.usage.conftest import nothing_held, pool_closed_before_the_database_goes
 
 __all__ = [

@@ -20,7 +20,9 @@ from byok.errors import AIError
 from byok.resolver import EmbeddingChoice
 from leadagent.leads import tasks
 from leadagent.tenants.models import Organization
-from tests.people import admin, member, organization, signed_in, viewer  # noqa: F401
+from tests.people import admin, member, organization, signed_in, viewer
+
+__all__ = ["admin", "member", "organization", "signed_in", "viewer"]
 
 VERDICT = {
     "category": "QUALIFIED",
@@ -55,7 +57,7 @@ class FakeProvider:
 
     def get_model_for_tenant(
         self,
-        organization: Organization,  # noqa: F811 -- not the fixture
+        organization: Organization,
         kind: str,
         *,
         operation: str,

@@ -2,7 +2,8 @@
 
 from tests.byok.conftest import fake
 from tests.look.conftest import browser, playwright
-from tests.tenants.conftest import admin, member, organization, outsider, own_cache, signed_in, viewer
+from tests.people import admin, member, organization, signed_in, viewer
+from tests.tenants.conftest import outsider, own_cache
 
 __all__ = [
     "admin",

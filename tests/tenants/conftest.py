@@ -6,7 +6,9 @@ from pytest_django import Settings
 
 from leadagent.tenants.models import Membership, Role
 from tests.factories import MembershipFactory
-from tests.people import admin, member, organization, signed_in, viewer  # noqa: F401
+from tests.people import admin, member, organization, signed_in, viewer
+
+__all__ = ["admin", "member", "organization", "signed_in", "viewer"]
 
 
 @pytest.fixture(autouse=True)
