@@ -112,6 +112,20 @@ def test_a_late_save_is_shown_both_texts(client: Client, organization: Organizat
     assert client.post(where(organization, "prompt_choose"), {"seen": "0"}).status_code == 409
 
 
+@pytest.mark.parametrize("seen", ["", "x", "-1"])
+def test_a_page_that_does_not_say_what_was_read_is_told_so_and_keeps_the_text(
+    client: Client, organization: Organization, seen: str
+) -> None:
+    answer = client.post(where(organization), {"text": "Write kindly.", "note": "Kinder", "seen": seen})
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "did not say which text you had read" in page
+    assert "Write kindly.</textarea>" in page
+    assert 'value="Kinder"' in page
+    assert 'name="seen" value="0"' in page
+    assert not PromptVersion.objects.exists()
+
+
 def test_there_are_three_prompts(client: Client, organization: Organization) -> None:
     assert client.get(where(organization, operation="embedding")).status_code == 404
     for operation in StepName:

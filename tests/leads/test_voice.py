@@ -58,6 +58,19 @@ def test_of_two_saves_the_later_is_told(organization: Organization, admin: Membe
         save_voice(organization, VALUES, by=admin.user, version=0)
 
 
+@pytest.mark.parametrize("version", ["", "x", "-1"])
+def test_a_page_that_does_not_say_what_was_read_is_told_so_and_keeps_what_was_typed(
+    organization: Organization, admin: Membership, signed_in: SignIn, version: str
+) -> None:
+    answer = signed_in(admin).post(where(organization), {**VALUES, "sender_name": "Mine", "version": version})
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "did not say which text you had read" in page
+    assert 'value="Mine"' in page
+    assert 'name="version" value="0"' in page
+    assert not Voice.objects.filter(version__gt=0).exists()
+
+
 @pytest.mark.parametrize(
     "bad",
     [

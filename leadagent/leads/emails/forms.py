@@ -61,11 +61,6 @@ class DraftForm(forms.Form):
         """What stood in the fields that the pressed button makes no use of, by their names; the form is valid."""
         return {name: self.cleaned_data[name] for name in ("instruction", "send_at") if name != self.uses}
 
-    def again(self, *, version: int) -> DraftForm:
-        """A form with all that was typed, valid or not, as an edit of the text that is `version`."""
-        typed = {name: self.data.get(name, "") for name in self.fields}
-        return DraftForm(initial={**typed, "version": version})
-
 
 class RewriteForm(DraftForm):
     """The text, and what is to be different about it."""

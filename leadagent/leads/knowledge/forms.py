@@ -73,10 +73,6 @@ class ReplaceForm(_ReadableText):
     content = forms.CharField(max_length=FILE_TEXT_LIMIT, label="Text", widget=forms.Textarea(attrs={"rows": 20}))
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
 
-    def again(self, *, version: int) -> ReplaceForm:
-        """A form with the text that was typed, in place of the document's text that is `version`."""
-        return ReplaceForm(initial={"content": self.data.get("content", ""), "version": version})
-
 
 class ReplaceFileForm(forms.Form):
     """A file whose text becomes a document's next version; whoever reads it tells what is wrong with it."""

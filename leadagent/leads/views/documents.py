@@ -17,6 +17,7 @@ from leadagent.leads.knowledge.indexing import ask_again
 from leadagent.leads.knowledge.passage_context import passage_html
 from leadagent.leads.models import Document
 from leadagent.leads.tasks import nudge_document
+from leadagent.leads.typed_again import NOT_TOLD_WHICH, typed_again
 from leadagent.tenants import audit
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
@@ -26,10 +27,7 @@ _REPLACED_MEANWHILE = (
     "Somebody replaced this text in the meantime; what is stored now is shown below the form. Yours is in the form and "
     "not saved yet: replacing the text now drops theirs."
 )
-_NOT_TOLD_WHICH = (
-    "The page did not say which text you had read, so nothing was done. Yours is in the form; what is stored now is "
-    "shown below it."
-)
+_READ_AGAIN = f"{NOT_TOLD_WHICH} Yours is in the form and not saved yet; what is stored now is shown below it."
 
 
 @organization_view(Role.VIEWER)
@@ -83,7 +81,8 @@ def replace(request: HtmxHttpRequest, document_id: UUID) -> HttpResponse:
         return replace_page(request, found)
     form = ReplaceForm(request.POST)
     if "version" in form.errors:
-        return replace_page(request, found, form=form.again(version=found.version), problem=_NOT_TOLD_WHICH, status=422)
+        again = ReplaceForm(initial=typed_again(form, version=found.version))
+        return replace_page(request, found, form=again, problem=_READ_AGAIN, status=422)
     if not form.is_valid():
         return replace_page(request, found, form=form, status=422)
     try:
@@ -93,7 +92,7 @@ def replace(request: HtmxHttpRequest, document_id: UUID) -> HttpResponse:
                 nudge_document(found.pk)
                 messages.success(request, "The new text is being prepared. The former one is found until then.")
     except DocumentConflict as conflict:
-        again = form.again(version=conflict.current.version)
+        again = ReplaceForm(initial=typed_again(form, version=conflict.current.version))
         return replace_page(request, conflict.current, form=again, problem=_REPLACED_MEANWHILE, status=409)
     return redirect("leads:knowledge_document", request.organization.slug, found.pk)
 

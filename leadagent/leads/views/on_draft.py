@@ -17,16 +17,16 @@ from leadagent.http import HtmxHttpRequest
 from leadagent.leads.emails.deciding import DraftConflict
 from leadagent.leads.emails.forms import DraftForm, VersionForm
 from leadagent.leads.models import DraftStatus, EmailDraft
+from leadagent.leads.typed_again import NOT_TOLD_WHICH, typed_again
 from leadagent.leads.views.pages import render_detail
 from leadagent.leads.views.typed_beside import keep_typed
 
 F = TypeVar("F", bound=DraftForm | VersionForm)
 Decide = Callable[[HtmxHttpRequest, EmailDraft, F], HttpResponse | None]
 
-_NOT_TOLD_WHICH = "The page did not say which text you had read, so nothing was done."
-_READ_AGAIN = f"{_NOT_TOLD_WHICH} Read the email as it is now, then decide."
+_READ_AGAIN = f"{NOT_TOLD_WHICH} Nothing was done: read the email as it is now, then decide."
 _SAVE_AGAIN = (
-    f"{_NOT_TOLD_WHICH} Yours is in the form and not saved yet; what is saved is shown below the form. "
+    f"{NOT_TOLD_WHICH} Yours is in the form and not saved yet; what is saved is shown below the form. "
     "Saving yours now replaces it."
 )
 
@@ -72,7 +72,9 @@ def not_saved(
     request: HtmxHttpRequest, draft: EmailDraft, form: DraftForm | VersionForm, problem: str, *, status: int = 409
 ) -> HttpResponse:
     """The lead's page with `problem`, and with what was typed as an edit of the draft as it is now."""
-    kept = form.again(version=draft.version) if isinstance(form, DraftForm) else None
+    kept = None
+    if isinstance(form, DraftForm):
+        kept = DraftForm(initial=typed_again(form, version=draft.version))
     return render_detail(request, draft.run.lead, form=kept, problem=problem, status=status)
 
 

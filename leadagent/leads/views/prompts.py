@@ -18,6 +18,7 @@ from leadagent.leads.prompts.defaults import DEFAULT_PROMPTS
 from leadagent.leads.prompts.preview import Preview, preview
 from leadagent.leads.prompts.versions import Prompt, PromptConflict, choose_prompt, prompt_in_force, save_prompt
 from leadagent.leads.text_diff import compare
+from leadagent.leads.typed_again import NOT_TOLD_WHICH, SAVED_MEANWHILE, typed_again
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 
@@ -37,6 +38,10 @@ def prompt(request: HtmxHttpRequest, operation: str) -> HttpResponse:
     if request.method != "POST":
         return _page(request, name)
     form = PromptForm(name, request.POST)
+    if "seen" in form.errors:
+        stored = prompt_in_force(request.organization, name)
+        again = PromptForm(name, initial=typed_again(form, seen=stored.revision))
+        return _page(request, name, form=again, theirs=stored, theirs_title=NOT_TOLD_WHICH, status=422)
     if not form.is_valid():
         return _page(request, name, form=form, status=422)
     if "preview" in request.POST:
@@ -53,7 +58,7 @@ def prompt(request: HtmxHttpRequest, operation: str) -> HttpResponse:
             request=request,
         )
     except PromptConflict as conflict:
-        again = PromptForm(name, initial={**form.cleaned_data, "seen": conflict.current.revision})
+        again = PromptForm(name, initial=typed_again(form, seen=conflict.current.revision))
         return _page(request, name, form=again, theirs=conflict.current, status=409)
     if made is None:
         messages.info(request, "This text is in force already: nothing was saved.")
@@ -115,6 +120,7 @@ def _page(
     form: PromptForm | None = None,
     shown: Preview | None = None,
     theirs: Prompt | None = None,
+    theirs_title: str = SAVED_MEANWHILE,
     status: int = 200,
 ) -> HttpResponse:
     org, current = request.organization.slug, prompt_in_force(request.organization, operation)
@@ -126,6 +132,7 @@ def _page(
         "form": form or PromptForm(operation, initial={"text": current.text, "seen": current.revision}),
         "shown": shown,
         "theirs": theirs,
+        "theirs_title": theirs_title,
         "who": theirs.changed_by.display_name if theirs and theirs.changed_by else "Someone",
         "default": default,
         "placeholders": list(default.placeholders.items()),

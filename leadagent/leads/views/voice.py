@@ -17,6 +17,7 @@ from leadagent.leads.emails.voice_forms import VoiceForm
 from leadagent.leads.inbox.rate_limit import is_too_often
 from leadagent.leads.models import Language, StepName, Tone, Voice
 from leadagent.leads.prompts.versions import prompt_in_force
+from leadagent.leads.typed_again import NOT_TOLD_WHICH, SAVED_MEANWHILE, typed_again
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.audit_trail.refusals import note_refusal
 from leadagent.tenants.models import Role
@@ -35,6 +36,10 @@ def voice(request: HtmxHttpRequest) -> HttpResponse:
         note_refusal(request, request.organization, has=request.membership.role, needed=Role.ADMIN.value)
         raise PermissionDenied("Only an admin may change the voice.")
     form = VoiceForm(request.POST)
+    if "version" in form.errors:
+        stored = voice_of(request.organization)
+        again = VoiceForm(initial=typed_again(form, version=stored.version))
+        return _page(request, form=again, theirs=stored, theirs_title=NOT_TOLD_WHICH, status=422)
     if not form.is_valid():
         return _page(request, form=form, status=422)
     values = {name: form.cleaned_data[name] for name in FIELDS}
@@ -42,7 +47,7 @@ def voice(request: HtmxHttpRequest) -> HttpResponse:
     try:
         save_voice(request.organization, values, by=request.user, version=version, request=request)
     except VoiceConflict as conflict:
-        again = VoiceForm(initial={**values, "version": conflict.current.version})
+        again = VoiceForm(initial=typed_again(form, version=conflict.current.version))
         return _page(request, form=again, theirs=conflict.current, status=409)
     messages.success(request, "The voice is saved. The next email is written with it.")
     return redirect("leads:voice", request.organization.slug)
@@ -62,7 +67,12 @@ def test_mail(request: HtmxHttpRequest) -> HttpResponse:
 
 
 def _page(
-    request: HtmxHttpRequest, *, form: VoiceForm | None = None, theirs: Voice | None = None, status: int = 200
+    request: HtmxHttpRequest,
+    *,
+    form: VoiceForm | None = None,
+    theirs: Voice | None = None,
+    theirs_title: str = SAVED_MEANWHILE,
+    status: int = 200,
 ) -> HttpResponse:
     stored = voice_of(request.organization)
     may_save = request.membership.may(Role.ADMIN)
@@ -73,6 +83,7 @@ def _page(
         "voice": stored,
         "facts": _facts(stored),
         "theirs": theirs,
+        "theirs_title": theirs_title,
         "their_facts": _facts(theirs) if theirs else [],
         "who": theirs.updated_by.display_name if theirs and theirs.updated_by else "Someone",
         "sent_from": settings.DEFAULT_FROM_EMAIL,
