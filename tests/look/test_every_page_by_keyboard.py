@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from tests.look.every_page import Who, make_world, places
+from tests.look.every_page import Who, World, make_world, places
 from tests.look.test_every_page import LONG
 
 pytestmark = pytest.mark.network_loopback
@@ -64,11 +64,20 @@ _OPENERS = """() => [...document.querySelectorAll("[data-dialog], [popovertarget
     .map((each) => each.dataset.dialog ?? each.getAttribute("popovertarget"));
     function kind(one) { return (one.dataset.dialog ?? one.getAttribute("popovertarget")).replace(/\\d.*/, ""); }"""
 
+# Pages may have put the focus on the field to begin with: this walk begins at the top.
+_TO_THE_TOP = """() => {
+    document.body.tabIndex = -1;
+    document.body.focus({ preventScroll: true });
+    document.body.removeAttribute("tabindex");
+}"""
+
 
 def walk(page: Page) -> dict[str, Any]:
     """Press Tab through the whole page and once more; what was missed, without a ring, or holds the focus for ever."""
+    page.evaluate(_TO_THE_TOP)
     controls = page.evaluate(_CONTROLS)
-    assert controls > 5, page.url
+    # The page that asks for consent at the sandbox provider has no more.
+    assert controls >= 2, page.url
     page.keyboard.press("Tab")
     page.evaluate("window.first = document.activeElement")
     # A little more than there are: what is scrolled is a stop as well.
@@ -92,30 +101,24 @@ def opens_and_closes(page: Page, name: str) -> str:
     return "" if opener.evaluate("(each) => document.activeElement === each") else f"{name} loses the place"
 
 
+@pytest.mark.parametrize("who", [Who.ADMIN, Who.NEWCOMER, Who.NOBODY] if LONG else [Who.ADMIN])
 def test_every_control_is_reached_seen_and_left(
-    browser: Browser, live_server: LiveServer, settings: Settings, transactional_db: None
+    who: Who, browser: Browser, live_server: LiveServer, settings: Settings, transactional_db: None
 ) -> None:
     settings.ROOT_URLCONF = "tests.look.urls"
     world = make_world()
     context = browser.new_context(locale="en-US", viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
     context.set_default_timeout(15_000)
     cookie = django_settings.SESSION_COOKIE_NAME
-    session = world.clients[Who.ADMIN].cookies[cookie].value
-    context.add_cookies([{"name": cookie, "value": session, "url": live_server.url}])
+    if cookie in world.clients[who].cookies:
+        session = world.clients[who].cookies[cookie].value
+        context.add_cookies([{"name": cookie, "value": session, "url": live_server.url}])
     page = context.new_page()
-    own = f"/o/{world.tenant.organization.slug}/"
-    wanted = {f"{own}{path}" for path in MAIN}
-    wanted.add(
-        next(
-            p.path
-            for p in places(world)
-            if p.path.startswith(f"{own}leads/") and str(world.tenant.ids["lead_id"]) in p.path
-        )
-    )
+    wanted = main_pages(world)
     wrong: list[str] = []
     seen = 0
     for place in places(world):
-        if place.who is not Who.ADMIN or not (LONG or place.path in wanted):
+        if place.who is not who or not (LONG or place.path in wanted):
             continue
         answer = page.goto(live_server.url + place.path)
         if answer is None or answer.status == 405:
@@ -131,3 +134,14 @@ def test_every_control_is_reached_seen_and_left(
     context.close()
     assert wrong == [], "\n".join(wrong)
     assert seen >= len(wanted)
+
+
+def main_pages(world: World) -> set[str]:
+    """The addresses of the admin's main pages, and of one lead's."""
+    own = f"/o/{world.tenant.organization.slug}/"
+    lead = next(
+        place.path
+        for place in places(world)
+        if place.path.startswith(f"{own}leads/") and str(world.tenant.ids["lead_id"]) in place.path
+    )
+    return {f"{own}{path}" for path in MAIN} | {lead}
