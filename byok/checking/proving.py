@@ -76,11 +76,7 @@ def prove_and_save(
         return Saved(save_ai_config(organization, **values, actor=actor, request=request), None)
     # What cannot be saved anyway is told before anybody is asked.
     stored = get_ai_config(organization)
-    if values.get("version") is None:
-        # What is tested is what is saved: a save in between is a conflict, whatever the caller read.
-        values = {**values, "version": stored.version}
-    elif values["version"] != stored.version:
-        raise ConfigConflict
+    values = _of_version(stored.version, values)
     validated_choice(
         provider,
         chat_model=values.get("chat_model", ""),
@@ -99,13 +95,32 @@ def prove_and_save(
     api_key = api_key.strip()
     check_api_key(provider, api_key)
     report = check_chosen(organization, values, api_key=api_key)
-    is_other = credential is not None and not has_fingerprint(api_key, credential.fingerprint)
-    doubtful = not report.is_proved or (report.lacks_credit and is_other)
-    if report.is_refused or (doubtful and not save_untested):
+    if not _may_be_kept(api_key, report, credential, save_untested=save_untested):
         note_test(organization, report, last4=api_key[-4:], actor=actor, request=request)
         raise KeyNotProved(report)
     config = save_ai_config(organization, **values, report=report, actor=actor, request=request)
     return Saved(config, report)
+
+
+def _of_version(stored: int, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`values` with the version they change, so that what is tested is what is saved: a save in between is a conflict.
+
+    Raises `ConfigConflict` where the caller has read an older one.
+    """
+    if values.get("version") is None:
+        return {**values, "version": stored}
+    if values["version"] != stored:
+        raise ConfigConflict
+    return values
+
+
+def _may_be_kept(
+    api_key: str, report: ConnectionReport, replaced: ProviderCredential | None, *, save_untested: bool
+) -> bool:
+    """Whether a new key may take the place of the stored one, by how its test went."""
+    is_other = replaced is not None and not has_fingerprint(api_key, replaced.fingerprint)
+    is_doubtful = not report.is_proved or (report.lacks_credit and is_other)
+    return not report.is_refused and (save_untested or not is_doubtful)
 
 
 def check_chosen(
