@@ -67,8 +67,13 @@ class Period:
     def query(self) -> str:
         """As the query of an address, without a question mark."""
         if self.name == PeriodName.CUSTOM:
-            return urlencode({"period": self.name, "start": self.start, "end": self.last_day})
+            return _query_of_days(self.start, self.last_day)
         return urlencode({"period": self.name})
+
+    @property
+    def query_of_its_days(self) -> str:
+        """The same days as a custom period, up to today: from them other ones are chosen."""
+        return _query_of_days(self.start, self.today if self.is_running else self.last_day)
 
     @property
     def before(self) -> tuple[date, date]:
@@ -90,6 +95,10 @@ class Period:
             return f"{start:%B}"
         # Without its year it would be taken for this one's.
         return days_in_words(start, end - DAY, with_year=start.year != self.today.year)
+
+
+def _query_of_days(first: date, last: date) -> str:
+    return urlencode({"period": PeriodName.CUSTOM, "start": first, "end": last})
 
 
 def period_named(name: PeriodName, *, today: date | None = None) -> Period:

@@ -2,6 +2,7 @@
 
 import logging
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db import OperationalError
 from django.http import HttpResponse
@@ -44,16 +45,28 @@ def dashboard(request: HtmxHttpRequest) -> HttpResponse:
 def _report(request: HtmxHttpRequest) -> tuple[dict[str, Any], int]:
     """What the page says of the period, and the status of the answer."""
     form = PeriodForm({name: value for name, value in request.GET.items() if name in PeriodForm.base_fields})
-    context: dict[str, Any] = {"form": form, "names": LABELS}
-    if not form.is_valid():
+    period = form.wanted() if form.is_valid() else None
+    context: dict[str, Any] = {"form": form, "period": period, "choices": _choices(period)}
+    if period is None:
         return context, 422
-    period = form.wanted()
-    context["period"] = period
     try:
         return context | _figures(request.organization, period), 200
     except OperationalError:
         logger.exception("usage could not be read")
         return context | {"is_unreadable": True}, 503
+
+
+def _choices(period: Period | None) -> list[tuple[PeriodName, str, str, bool]]:
+    """The periods to choose from, each with its label, its query, and whether it is the chosen one.
+
+    Days that no figures can be shown for are custom ones.
+    """
+    chosen = period.name if period else PeriodName.CUSTOM
+    queries = {PeriodName.CUSTOM: period.query_of_its_days} if period else {}
+    return [
+        (name, label, queries.get(name) or urlencode({"period": name}), name == chosen)
+        for name, label in LABELS.items()
+    ]
 
 
 def _figures(organization: Organization, period: Period) -> dict[str, Any]:
