@@ -25,7 +25,7 @@ class Sizes:
 SHORT = Sizes(
     api_drawn=6,
     api_is_sent_as_everybody=False,
-    api_scenarios=15,
+    api_scenarios=25,
     form_inputs=200,
     query_inputs=200,
     csv_files=100,

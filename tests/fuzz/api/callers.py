@@ -10,6 +10,8 @@ from leadagent.tenants.models import ApiToken, Organization, Role, Scope, User
 from tests.factories import MembershipFactory, UserFactory
 from tests.security.hostile_tenant import HostileTenant
 
+# Stands in every row of the one tenant, and of the other.
+NEAR, FAR = "qx7-text-of-the-near-tenant", "qx7-text-of-the-far-tenant"
 _CSRF = "c" * 32
 
 
@@ -23,24 +25,24 @@ class Caller:
     cookies: dict[str, str] = field(default_factory=dict)
 
 
-def callers(near: HostileTenant, far: HostileTenant, *, near_text: str, far_text: str) -> Iterator[Caller]:
+def callers(near: HostileTenant, far: HostileTenant) -> Iterator[Caller]:
     """All of them; the first may do everything that a token may."""
     home = near.organization
-    yield _token("token, every scope", home, list(Scope), may_not_see=far_text)
+    yield _token("token, every scope", home, list(Scope), may_not_see=FAR)
     for role in Role:
         person = MembershipFactory(organization=home, role=role).user
-        yield _session(f"session, {role}", person, home.slug, may_not_see=far_text)
+        yield _session(f"session, {role}", person, home.slug, may_not_see=FAR)
     for scope in Scope:
-        yield _token(f"token, {scope}", home, [scope], may_not_see=far_text)
-    yield _token("other tenant's token", far.organization, list(Scope), may_not_see=near_text)
-    yield _session("outsider's session", far.admin, home.slug, may_not_see=near_text)
+        yield _token(f"token, {scope}", home, [scope], may_not_see=FAR)
+    yield _token("other tenant's token", far.organization, list(Scope), may_not_see=NEAR)
+    yield _session("outsider's session", far.admin, home.slug, may_not_see=NEAR)
     both = UserFactory()
     for organization in (home, far.organization):
         MembershipFactory(organization=organization, user=both, role=Role.ADMIN)
-    yield _session("session in two, naming one", both, home.slug, may_not_see=far_text)
-    yield _session("session in two, naming none", both, "", may_not_see=far_text)
-    yield Caller("signed out", near_text)
-    yield Caller("unknown token", near_text, {"Authorization": "Bearer lat_unknown"})
+    yield _session("session in two, naming one", both, home.slug, may_not_see=FAR)
+    yield _session("session in two, naming none", both, "", may_not_see=FAR)
+    yield Caller("signed out", NEAR)
+    yield Caller("unknown token", NEAR, {"Authorization": "Bearer lat_unknown"})
 
 
 def _token(name: str, organization: Organization, scopes: list[Scope], *, may_not_see: str) -> Caller:

@@ -14,7 +14,7 @@ from byok.errors import AIError
 from byok.resolver import get_model_for_tenant
 from leadagent.leads.running import steps
 from tests.byok.fake_provider import FakeProvider, streamed
-from tests.byok.test_repairing import again, cut
+from tests.byok.lost_answers import again, cut
 from tests.factories import OrganizationFactory
 from tests.fuzz.providers.spoiling import spoilt_answer, spoilt_stream
 from tests.fuzz.providers.ways import StepBroke, Way, ways, with_key

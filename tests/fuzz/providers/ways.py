@@ -22,7 +22,7 @@ from leadagent.leads.running.steps import perform_step
 from leadagent.tenants.models import Organization
 from tests.byok.fake_provider import CHAT, EMBEDDINGS, MODELS, STREAM, chat
 from tests.byok.keys import KEYS
-from tests.byok.test_repairing import GENERATION
+from tests.byok.lost_answers import GENERATION
 from tests.leads.factories import LeadFactory, claimed, run_for
 
 VERDICT = '{"category": "QUALIFIED", "reason": "They want to buy.", "confidence": 0.9}'
