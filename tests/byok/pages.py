@@ -6,18 +6,11 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from leadagent.tenants.models import Organization, Role
+from leadagent.tenants.models import Organization
 from tests.byok.keys import KEYS
-from tests.factories import MembershipFactory
 
 HTMX = {"HX-Request": "true"}
 MODELS = {"openai": "gpt-4o", "openrouter": "openai/gpt-4o", "anthropic": "claude-haiku-4-5"}
-
-
-def client_of(organization: Organization, role: Role = Role.ADMIN) -> Client:
-    client = Client()
-    client.force_login(MembershipFactory(organization=organization, role=role).user)
-    return client
 
 
 def text(response: Any) -> str:

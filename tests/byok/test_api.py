@@ -19,7 +19,8 @@ from byok.models import AIConfig, CredentialStatus, ProviderCredential
 from leadagent.tenants.models import ApiToken, AuditEvent, Organization, Role, Scope
 from tests.byok.asked import Asked
 from tests.byok.keys import KEYS
-from tests.factories import MembershipFactory, OrganizationFactory
+from tests.clients import client_of
+from tests.factories import OrganizationFactory
 from usage.alerting.cost_alert import CostAlertChoice, save_cost_alert
 
 pytestmark = pytest.mark.django_db
@@ -286,16 +287,10 @@ def test_scopes_decide(organization: Organization, method: str, scope: Scope, st
         assert error(answer)["code"] == "missing_scope"
 
 
-def session_of(organization: Organization, role: Role) -> Client:
-    client = Client()
-    client.force_login(MembershipFactory(organization=organization, role=role).user)
-    return client
-
-
 @pytest.mark.parametrize("role", Role)
 def test_only_admins_by_session(organization: Organization, asked: Asked, role: Role) -> None:
     save(organization)
-    client = session_of(organization, role)
+    client = client_of(organization, role)
     expected = 200 if role is Role.ADMIN else 403
     assert client.get(ADDRESS).status_code == expected
     for method in (client.post, client.put):
@@ -306,7 +301,7 @@ def test_only_admins_by_session(organization: Organization, asked: Asked, role: 
 
 def test_a_session_that_is_old_is_asked_who_it_is(organization: Organization, asked: Asked) -> None:
     save(organization)
-    client = session_of(organization, Role.ADMIN)
+    client = client_of(organization, Role.ADMIN)
     with time_machine.travel(timezone.now() + timedelta(minutes=20)):
         for method in (client.post, client.put):
             body = {"provider": "openai", "api_key": NEW}

@@ -10,7 +10,7 @@ from django.test import Client
 from byok.models import CatalogModel
 from leadagent.tenants.models import ApiToken, Organization, Role
 from tests.byok.catalog_rows import add_model, fill_catalog
-from tests.byok.pages import client_of
+from tests.clients import client_of
 from tests.factories import OrganizationFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_catalog")]

@@ -18,7 +18,8 @@ from byok.models import CatalogChange, CatalogModel, CatalogSync, DatedPrice
 from leadagent.tenants.models import Organization, Role
 from tests.byok.catalog_rows import add_model, fill_catalog
 from tests.byok.keys import KEYS
-from tests.byok.pages import HTMX, client_of, text, url
+from tests.byok.pages import HTMX, text, url
+from tests.clients import client_of
 from tests.factories import OrganizationFactory
 from usage.models import UsageDaily
 

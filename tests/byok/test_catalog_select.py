@@ -15,7 +15,8 @@ from leadagent.tenants.models import AuditEvent, Organization, Role
 from tests.byok.asked import Asked
 from tests.byok.catalog_rows import add_model
 from tests.byok.keys import KEYS
-from tests.byok.pages import HTMX, client_of, sign_in_grows_old, text, url
+from tests.byok.pages import HTMX, sign_in_grows_old, text, url
+from tests.clients import client_of
 from tests.factories import OrganizationFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_catalog")]

@@ -14,6 +14,7 @@ from byok.keys.stored import remove_api_key
 from byok.models import AIConfig, CredentialStatus, ProviderCredential
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.keys import KEYS
+from tests.byok.stored_key import opened
 from tests.factories import OrganizationFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -23,11 +24,6 @@ def save(organization: Organization, provider: str = "openai", **fields: Any) ->
     return save_ai_config(
         organization, provider=provider, **{"chat_model": "openai/gpt-4o", "api_key": KEYS.get(provider)} | fields
     )
-
-
-def opened(organization: Organization, provider: str) -> str:
-    credential = ProviderCredential.objects.get(organization=organization, provider=provider)
-    return decrypt_api_key(credential.sealed_key, binding=credential.binding)
 
 
 def test_no_row_means_the_platforms_default(organization: Organization, settings: Settings) -> None:

@@ -11,7 +11,8 @@ from byok.config.saving import save_ai_config
 from leadagent.tenants.models import Membership, Organization
 from tests.byok.asked import Asked
 from tests.byok.keys import KEYS
-from tests.byok.pages import HTMX, client_of, fields, text, url
+from tests.byok.pages import HTMX, fields, text, url
+from tests.clients import client_of
 from usage.alerting.cost_alert import CostAlertChoice
 
 pytestmark = pytest.mark.django_db

@@ -10,6 +10,7 @@ import pytest
 from byok.checking import asking
 from leadagent.tenants.models import Organization
 from tests.byok.fake_provider import Body
+from tests.byok.key_holders import holders_of
 from tests.byok.keys import KEYS
 from tests.byok.scripted_provider import (
     WIRES,
@@ -18,7 +19,6 @@ from tests.byok.scripted_provider import (
     asked,
     complete,
 )
-from tests.byok.test_key_stays_hidden import holders_of
 from usage.models import UsageInbox
 
 

@@ -13,7 +13,8 @@ from byok.config.saving import save_ai_config
 from byok.models import ProviderCredential
 from leadagent.tenants.models import Organization, Role
 from tests.byok.keys import KEYS
-from tests.byok.pages import client_of, text, url
+from tests.byok.pages import text, url
+from tests.clients import client_of
 from usage import utc_days
 from usage.models import FreeTierMonth
 from usage.utc_days import first_of_month

@@ -38,7 +38,8 @@ from tests.byok.asked import Asked
 from tests.byok.conftest import Tenant
 from tests.byok.fake_provider import EMBEDDINGS, OPENAI_CHAT, FakeProvider, chat, chat_async, streamed
 from tests.byok.keys import KEYS
-from tests.byok.pages import HTMX, client_of, fields, text, url
+from tests.byok.pages import HTMX, fields, text, url
+from tests.clients import client_of
 from tests.project.files import ROOT
 
 PAGE = ROOT / "docs/adding-a-provider.md"

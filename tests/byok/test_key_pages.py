@@ -13,7 +13,8 @@ from byok.models import AIConfig, CredentialStatus, ProviderCredential, Supersed
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.asked import Asked
 from tests.byok.keys import KEYS
-from tests.byok.pages import HTMX, client_of, fields, sign_in_grows_old, text, url
+from tests.byok.pages import HTMX, fields, sign_in_grows_old, text, url
+from tests.clients import client_of
 
 pytestmark = pytest.mark.django_db
 

@@ -1,13 +1,7 @@
 """The key is on the wire and nowhere else: not in what a caller can reach after a call, however it ended."""
 
 import asyncio
-import gc
 import json
-import logging
-import types
-import weakref
-from collections import deque
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -17,49 +11,11 @@ from byok.errors import AIError, translated
 from byok.resolver import TenantModel
 from tests.byok.conftest import Tenant
 from tests.byok.fake_provider import CHAT, STREAM, Body, FakeProvider, chat, chat_async, create, streamed
+from tests.byok.key_holders import holders_of
 from tests.byok.keys import KEYS
 from usage.models import UsageInbox
 
 pytestmark = pytest.mark.django_db
-
-_DEPTH = 14
-_TOO_WIDE = (types.ModuleType, type, logging.Logger, types.BuiltinFunctionType, weakref.ref, types.CodeType)
-
-
-def _within(thing: Any) -> Iterator[Any]:
-    """What is reached from a thing without passing through modules, classes or this package's own frames."""
-    if isinstance(thing, types.FrameType):
-        if "/tests/" not in thing.f_code.co_filename:
-            yield from dict(thing.f_locals).values()
-    elif isinstance(thing, types.TracebackType):
-        yield from (thing.tb_frame, thing.tb_next)
-    elif isinstance(thing, types.FunctionType):
-        yield from (thing.__closure__, thing.__defaults__, thing.__kwdefaults__)
-    elif isinstance(thing, types.GeneratorType):
-        yield thing.gi_frame
-    elif isinstance(thing, types.CoroutineType):
-        yield thing.cr_frame
-    else:
-        yield from gc.get_referents(thing)
-
-
-def holders_of(key: str, *roots: Any) -> list[str]:
-    """The kinds of things that hold `key`, reached from `roots`."""
-    found, seen = [], set()
-    queue: deque[tuple[Any, str, int]] = deque((root, type(root).__name__, 0) for root in roots)
-    while queue:
-        thing, path, depth = queue.popleft()
-        if id(thing) in seen or isinstance(thing, _TOO_WIDE):
-            continue
-        seen.add(id(thing))
-        if isinstance(thing, str | bytes | bytearray):
-            text = thing if isinstance(thing, str) else bytes(thing).decode(errors="replace")
-            if key in text:
-                found.append(path)
-        elif depth < _DEPTH:
-            queue.extend((inner, f"{path} > {type(inner).__name__}", depth + 1) for inner in _within(thing))
-    told = [f"repr of {type(root).__name__}" for root in roots if key in repr(root) or key in str(root)]
-    return found + told
 
 
 def test_the_search_finds_a_key_that_is_there() -> None:

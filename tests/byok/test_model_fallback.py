@@ -21,7 +21,8 @@ from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.asked import Asked
 from tests.byok.fake_provider import CHAT, FakeProvider, chat
 from tests.byok.keys import KEYS
-from tests.byok.pages import client_of, fields, text, url
+from tests.byok.pages import fields, text, url
+from tests.clients import client_of
 from usage.models import AIUsage
 
 pytestmark = pytest.mark.django_db

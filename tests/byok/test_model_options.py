@@ -16,7 +16,8 @@ from byok.config.values import CHAT_OPERATIONS
 from byok.pricing import list_pricing
 from byok.providers import REGISTRY
 from leadagent.tenants.models import Organization, Role
-from tests.byok.pages import client_of, text, url
+from tests.byok.pages import text, url
+from tests.clients import client_of
 
 pytestmark = pytest.mark.django_db
 

@@ -17,7 +17,8 @@ from leadagent.tenants.audit_models import AuditEvent
 from leadagent.tenants.audit_trail.actions import LABELS
 from leadagent.tenants.models import Organization, Role
 from tests.byok.keys import KEYS
-from tests.byok.pages import client_of, text, url
+from tests.byok.pages import text, url
+from tests.clients import client_of
 from tests.factories import OrganizationFactory, UserFactory
 
 pytestmark = pytest.mark.django_db

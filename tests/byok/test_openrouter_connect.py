@@ -25,7 +25,8 @@ from leadagent.tenants.models import AuditEvent, Organization, Role
 from tests.byok.asked import Asked
 from tests.byok.fake_provider import Body, FakeProvider
 from tests.byok.keys import KEYS
-from tests.byok.pages import client_of, sign_in_grows_old, text, url
+from tests.byok.pages import sign_in_grows_old, text, url
+from tests.clients import client_of
 from tests.factories import MembershipFactory, OrganizationFactory
 
 KEY = KEYS["openrouter"]

@@ -14,7 +14,8 @@ from byok.models import AIConfig, CredentialStatus, ProviderCredential
 from leadagent.tenants.models import ApiToken, Organization, Role, Scope
 from tests.byok.asked import Asked
 from tests.byok.keys import KEYS
-from tests.byok.pages import client_of, fields, text, url
+from tests.byok.pages import fields, text, url
+from tests.clients import client_of
 from tests.factories import MembershipFactory, OrganizationFactory, UserFactory
 
 pytestmark = pytest.mark.django_db

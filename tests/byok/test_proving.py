@@ -10,11 +10,11 @@ from byok.checking.reports import LineState
 from byok.config.ai_config import get_ai_config
 from byok.config.saving import KEEP, ConfigConflict, save_ai_config
 from byok.config.values import InvalidConfig
-from byok.encryption import decrypt_api_key
 from byok.models import AIConfig, CredentialStatus, ProviderCredential
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.asked import Asked
 from tests.byok.keys import KEYS
+from tests.byok.stored_key import opened
 
 pytestmark = pytest.mark.django_db
 
@@ -23,11 +23,6 @@ NEW = "sk-proj-NEWnewNEWnewNEWnewNEW1111"
 
 def values(**changed: Any) -> dict[str, Any]:
     return {"provider": "openai", "chat_model": "gpt-4o", "api_key": KEYS["openai"]} | changed
-
-
-def opened(organization: Organization) -> str:
-    row = ProviderCredential.objects.get(organization=organization, provider="openai")
-    return decrypt_api_key(row.sealed_key, binding=row.binding)
 
 
 def test_the_first_key_is_tested_on_exactly_what_was_chosen(organization: Organization, asked: Asked) -> None:

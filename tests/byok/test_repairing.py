@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import httpx2
-import openai
 import pytest
 from django.utils import timezone
 from pytest_django import Settings
@@ -17,41 +16,21 @@ from byok.calls.repairing import repair_due
 from byok.models import ProviderCredential
 from byok.providers import REGISTRY
 from byok.providers.base import Generation
-from byok.resolver import TenantModel, get_model_for_tenant
+from byok.resolver import get_model_for_tenant
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.conftest import Tenant
 from tests.byok.fake_provider import OPENROUTER_CHAT, STREAM, FakeProvider, chat, chat_async, streamed
 from tests.byok.keys import KEYS
-from tests.usage.test_ingest import assert_rollup_equals_events
+from tests.byok.lost_answers import GENERATION, again, cut
+from tests.usage.rollup import assert_rollup_equals_events
 from usage.ledger import ingest, reconciling, repair
 from usage.models import AIUsage, UnsettledCall, UsageDaily, UsageInbox
 
 pytestmark = pytest.mark.django_db
 
-# As https://openrouter.ai/docs/api/api-reference/generations/get-generation shows it (November 2026).
-GENERATION: dict[str, Any] = {
-    "id": "gen-1",
-    "total_cost": 0.000123,
-    "upstream_inference_cost": 0.0001,
-    "is_byok": False,
-    "cancelled": True,
-    "native_tokens_prompt": 1000,
-    "native_tokens_cached": 400,
-    "native_tokens_completion": 70,
-    "native_tokens_reasoning": 20,
-}
-
 
 def told(**changes: Any) -> httpx2.Response:
     return httpx2.Response(200, json={"data": GENERATION | changes})
-
-
-def cut(model: TenantModel, fake: FakeProvider) -> None:
-    """One stream that breaks off after its first events."""
-    fake.answer = lambda request: streamed(STREAM[model.provider][:2], then=httpx2.ReadError("reset"))
-    with pytest.raises(openai.APIConnectionError):
-        for _ in chat(model, stream=True):
-            pass
 
 
 @pytest.fixture
@@ -62,10 +41,6 @@ def lost(tenant: Tenant, fake: FakeProvider) -> AIUsage:
     assert (row.cost, row.provider_request_id, row.state) == (None, "gen-1", "final")
     fake.sent.clear()
     return row
-
-
-def again() -> None:
-    UnsettledCall.objects.update(next_try_at=timezone.now() - timedelta(seconds=1))
 
 
 def test_a_cut_stream_is_repaired_exactly(lost: AIUsage, fake: FakeProvider) -> None:

@@ -7,7 +7,8 @@ from byok.checking.reports import LineState
 from byok.models import AIConfig
 from leadagent.tenants.models import Organization
 from tests.byok.asked import Asked
-from tests.byok.pages import client_of, fields, text, url
+from tests.byok.pages import fields, text, url
+from tests.clients import client_of
 
 pytestmark = pytest.mark.django_db
 

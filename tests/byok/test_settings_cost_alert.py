@@ -9,7 +9,8 @@ from django.test import Client
 
 from byok.models import AIConfig
 from leadagent.tenants.models import Organization
-from tests.byok.pages import client_of, fields, text, url
+from tests.byok.pages import fields, text, url
+from tests.clients import client_of
 from usage.alerting.cost_alert import CostAlertChoice, cost_alert_of, save_cost_alert
 from usage.models import CostAlert
 

@@ -21,7 +21,8 @@ from byok.models import AIConfig, CredentialStatus, ProviderCredential
 from leadagent.tenants.models import AuditEvent, Organization, Role
 from tests.byok.asked import Asked
 from tests.byok.keys import KEYS
-from tests.byok.pages import HTMX, client_of, fields, sign_in_grows_old, text, url
+from tests.byok.pages import HTMX, fields, sign_in_grows_old, text, url
+from tests.clients import client_of
 from tests.factories import MembershipFactory, OrganizationFactory
 from usage.alerting.cost_alert import cost_alert_of
 

@@ -22,6 +22,7 @@ from byok.keys.stored import (
 from byok.models import CredentialStatus, ProviderCredential, SupersededKey
 from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.keys import KEYS
+from tests.byok.stored_key import opened
 from tests.factories import OrganizationFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -31,11 +32,6 @@ OLD, NEW, NEWER = KEYS["openai"], "sk-proj-NEWnewNEWnewNEWnewNEW1111", "sk-proj-
 
 def store(organization: Organization, key: str, report: ConnectionReport | None = None) -> ProviderCredential:
     return store_key(organization, "openai", key, prefix=check_api_key("openai", key), report=report)
-
-
-def opened(organization: Organization) -> str:
-    row = ProviderCredential.objects.get(organization=organization, provider="openai")
-    return decrypt_api_key(row.sealed_key, binding=row.binding)
 
 
 def report_of(*lines: ReportLine, expires_at: datetime | None = None) -> ConnectionReport:

@@ -18,7 +18,8 @@ from leadagent.tenants.models import AuditEvent, Organization, Role
 from leadagent.tenants.onboarding import wizard_steps
 from tests.byok.asked import Asked
 from tests.byok.keys import KEYS
-from tests.byok.pages import HTMX, client_of, sign_in_grows_old, text, url
+from tests.byok.pages import HTMX, sign_in_grows_old, text, url
+from tests.clients import client_of
 from tests.factories import MembershipFactory, OrganizationFactory
 
 STEPS = ("onboarding_ai", "onboarding_models", "onboarding_done")

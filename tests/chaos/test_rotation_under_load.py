@@ -24,7 +24,7 @@ from leadagent.tenants.models import AuditEvent, Organization
 from tests.byok.fake_provider import ANTHROPIC_CHAT, EMBEDDINGS, MODELS, FakeProvider
 from tests.byok.own_process import start, wait_until
 from tests.chaos.tally import Tally
-from tests.usage.test_ingest import ROLLUP, SUMS, rows_of
+from tests.usage.rollup import ROLLUP, SUMS, rows_of
 from usage.ledger import ingest
 from usage.models import AIUsage
 

@@ -11,8 +11,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from fnmatch import fnmatch
 from importlib import import_module
 from importlib.util import find_spec
@@ -24,9 +23,9 @@ from django.apps import apps
 from django.core.management import get_commands
 
 from tests.project.files import ROOT, compose, dockerfile, example_lines, health_command, web_command
+from tests.project.running_web import BIN, running_web
 
 APP_SERVICES = ("web", "worker", "beat", "migrate")
-BIN = Path(sys.executable).parent
 
 
 def service(name: str) -> dict[str, Any]:
@@ -73,27 +72,6 @@ def test_image_runs_as_a_plain_user_with_pinned_parts() -> None:
     assert all(re.fullmatch(r"python:3\.11-slim-\w+|base", image) for image in images)
     assert any(re.search(r"\buv==\d+\.\d+\.\d+", rest) for word, rest in instructions if word == "RUN")
     assert any("uv sync --frozen --no-default-groups" in rest for word, rest in instructions if word == "RUN")
-
-
-@contextmanager
-def running_web(env: dict[str, str]) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """The image's command on a free port; gives the port and the process."""
-    command = [word.replace("0.0.0.0:8000", "127.0.0.1:0") for word in web_command()]
-    assert command != web_command()
-    command[0] = str(BIN / command[0])
-    with subprocess.Popen(command, env=env, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stderr is not None
-            port = next(
-                (match[1] for line in process.stderr if (match := re.search(r"Listening at: http://.*:(\d+)", line))),
-                None,
-            )
-            assert port, "gunicorn ended without listening"
-            yield port, process
-        finally:
-            process.terminate()
-            process.communicate(timeout=60)
-        assert process.returncode == 0
 
 
 def healthy(env: dict[str, str], port: str) -> bool:

@@ -19,7 +19,8 @@ from byok.resolver import get_model_for_tenant
 from leadagent.tenants.models import Organization, Role
 from tests.byok.fake_provider import CHAT, FakeProvider, chat
 from tests.byok.keys import KEYS, PLATFORM_KEY
-from tests.byok.pages import client_of, text, url
+from tests.byok.pages import text, url
+from tests.clients import client_of
 from tests.factories import MembershipFactory, OrganizationFactory
 from tests.project.documents import Block, blocks
 from tests.project.files import ROOT

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.project.test_container import running_web
+from tests.project.running_web import running_web
 
 SECONDS = 3
 

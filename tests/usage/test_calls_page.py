@@ -14,9 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from leadagent.tenants.models import AuditEvent, Organization, Role
+from tests.clients import client_of
 from tests.factories import OrganizationFactory
 from tests.usage.factories import AT, finished, store
-from tests.usage.test_usage_page import client_of
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +31,7 @@ def test_the_filter_narrows_and_stays_in_the_address(organization: Organization,
         *(finished(organization, at=AT + timedelta(seconds=n), model="kept", operation="research") for n in range(30)),
         finished(organization, at=AT, model="left-out"),
     )
-    client = client_of(organization)
+    client = client_of(organization, Role.VIEWER)
     response = client.get(address, {"model": "kept", "operation": "research"})
     assert [row.model for row in response.context["log"].rows] == ["kept"] * 25
     assert response.context["count"] == 30
@@ -58,7 +58,7 @@ def test_a_damaged_filter_is_told_at_its_field(
     organization: Organization, address: str, query: dict[str, str], field: str
 ) -> None:
     store(finished(organization))
-    client = client_of(organization)
+    client = client_of(organization, Role.VIEWER)
     response = client.get(address, query)
     assert response.status_code == 422
     assert list(response.context["form"].errors) == [field]
@@ -70,7 +70,7 @@ def test_a_damaged_filter_is_told_at_its_field(
 
 def test_a_cursor_that_was_never_given_out(organization: Organization, address: str) -> None:
     store(finished(organization))
-    response = client_of(organization).get(address, {"cursor": "nonsense"})
+    response = client_of(organization, Role.VIEWER).get(address, {"cursor": "nonsense"})
     assert response.status_code == 400
     assert "damaged" in response.content.decode()
 
@@ -78,7 +78,9 @@ def test_a_cursor_that_was_never_given_out(organization: Organization, address: 
 def test_the_download_holds_what_the_filter_shows_and_is_written_down(organization: Organization) -> None:
     lead = uuid4()
     store(finished(organization, lead_id=lead), finished(organization), finished(OrganizationFactory(), lead_id=lead))
-    response = client_of(organization).get(reverse("usage:export", args=[organization.slug]), {"lead": str(lead)})
+    response = client_of(organization, Role.VIEWER).get(
+        reverse("usage:export", args=[organization.slug]), {"lead": str(lead)}
+    )
     assert response.headers["Content-Disposition"].startswith('attachment; filename="usage-acme-')
     assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
     text = b"".join(cast("Any", response).streaming_content).decode("utf-8-sig")
@@ -88,7 +90,7 @@ def test_the_download_holds_what_the_filter_shows_and_is_written_down(organizati
 
 
 def test_queries_do_not_grow(organization: Organization, address: str) -> None:
-    client = client_of(organization)
+    client = client_of(organization, Role.VIEWER)
     asked = []
     for count in (1, 24):
         store(*(finished(organization) for _ in range(count)))

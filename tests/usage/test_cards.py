@@ -1,18 +1,18 @@
 """What the cards say: figure, change with sign and word, and what is not in it."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.usage.test_period import TODAY
 from usage.analytics import UsageTotals
 from usage.analytics.contributions import Outcome
 from usage.analytics.period import PeriodName, period_named
 from usage.formats import percent
 from usage.report.cards import Card, cost_note, main_cards, outcome_cards
 
-PERIOD = period_named(PeriodName.THIS_MONTH, today=TODAY)
+PERIOD = period_named(PeriodName.THIS_MONTH, today=date(2026, 11, 26))
 SINCE = "1–\N{WORD JOINER}26 October"
 
 

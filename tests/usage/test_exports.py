@@ -13,9 +13,9 @@ from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from leadagent.tenants.models import AuditEvent, Organization, Role
+from tests.clients import client_of
 from tests.factories import MembershipFactory, OrganizationFactory
 from tests.usage.factories import AT, finished, store
-from tests.usage.test_usage_page import client_of
 from usage import tasks
 from usage.calls import exports
 from usage.calls.call_filter import CallFilter
@@ -54,7 +54,9 @@ def test_written_told_and_fetched(organization: Organization) -> None:
     (message,) = mail.outbox
     assert message.to == [export.requested_by.email if export.requested_by else ""]
     assert reverse("usage:exports", args=[organization.slug]) in message.body
-    response = client_of(organization).get(reverse("usage:export_file", args=[organization.slug, export.pk]))
+    response = client_of(organization, Role.VIEWER).get(
+        reverse("usage:export_file", args=[organization.slug, export.pk])
+    )
     assert b"".join(cast("Any", response).streaming_content) == expected
     actions = AuditEvent.objects.filter(organization=organization).order_by("pk").values_list("action", flat=True)
     assert [action for action in actions if action.startswith("usage.")] == ["usage.export_requested", "usage.exported"]
@@ -88,7 +90,7 @@ def test_what_cannot_be_written_is_given_up_and_said(organization: Organization,
         with pytest.raises(FileExistsError):
             exports.write_export(export.pk)
     assert again(export).state == ExportState.FAILED
-    page = client_of(organization).get(reverse("usage:exports", args=[organization.slug])).content.decode()
+    page = client_of(organization, Role.VIEWER).get(reverse("usage:exports", args=[organization.slug])).content.decode()
     assert "Failed" in page
     assert "Ask for it again" in page
 
@@ -129,7 +131,7 @@ def test_three_at_once_and_the_fourth_is_told(
     nudged: list[UUID] = []
     monkeypatch.setattr("usage.views.calls.nudge_export", nudged.append)
     store(finished(organization, at=AT))
-    client = client_of(organization)
+    client = client_of(organization, Role.VIEWER)
     address = reverse("usage:exports", args=[organization.slug])
     for _ in range(3):
         assert client.post(address, {"format": "jsonl", "provider": "openai"}).status_code == 302
@@ -139,7 +141,7 @@ def test_three_at_once_and_the_fourth_is_told(
     assert len(nudged) == 3
     assert list(UsageExport.objects.values_list("format", "wanted").distinct()) == [("jsonl", {"provider": "openai"})]
     # Another organisation is not held up by it.
-    assert client_of(OrganizationFactory()).get("/").status_code in {200, 302}
+    assert client_of(OrganizationFactory(), Role.VIEWER).get("/").status_code in {200, 302}
 
 
 def test_a_file_of_another_organisation_is_not_there(organization: Organization) -> None:
@@ -155,7 +157,9 @@ def test_a_file_that_is_gone_is_a_404(organization: Organization) -> None:
     export = requested(organization)
     exports.write_export(export.pk)
     exports.file_of(export).unlink()
-    response = client_of(organization).get(reverse("usage:export_file", args=[organization.slug, export.pk]))
+    response = client_of(organization, Role.VIEWER).get(
+        reverse("usage:export_file", args=[organization.slug, export.pk])
+    )
     assert response.status_code == 404
 
 

@@ -13,7 +13,7 @@ from django.db import connection, connections
 from leadagent.tenants.models import Organization
 from tests.factories import OrganizationFactory
 from tests.usage.factories import AT, finished, record, store
-from tests.usage.test_ingest import assert_rollup_equals_events, random_events
+from tests.usage.rollup import assert_rollup_equals_events, random_events
 from usage.ledger import ingest, rebuilding
 from usage.models import AIUsage, DroppedMonth, UsageDaily
 

@@ -8,12 +8,12 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from leadagent.tenants.models import Organization, Role
-from tests.factories import MembershipFactory, OrganizationFactory
+from tests.clients import client_of
+from tests.factories import OrganizationFactory
 from tests.usage.factories import finished, store
 from usage.calls.log import PAGE
 
@@ -23,12 +23,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def address(organization: Organization) -> str:
     return reverse("usage:dashboard", args=[organization.slug])
-
-
-def client_of(organization: Organization, role: Role = Role.VIEWER) -> Client:
-    client = Client()
-    client.force_login(MembershipFactory(organization=organization, role=role).user)
-    return client
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -49,7 +43,7 @@ def test_rows_and_totals_of_this_organisation_only(organization: Organization, a
         finished(organization, at=now, state="unreconciled", estimated_cost=None, success=False),
         finished(OrganizationFactory(), at=now, model="gpt-foreign", actual_cost=Decimal("777")),
     )
-    page = client_of(organization).get(address).content.decode()
+    page = client_of(organization, Role.VIEWER).get(address).content.decode()
     assert "gpt-own" in page
     assert "$3.45" in page
     assert "Answered" in page
@@ -65,7 +59,7 @@ def test_rows_and_totals_of_this_organisation_only(organization: Organization, a
 def test_the_next_page_comes_as_rows(organization: Organization, address: str) -> None:
     now = datetime.now(UTC)
     store(*(finished(organization, at=now - timedelta(seconds=n), model=f"model-{n:02}-") for n in range(PAGE + 3)))
-    client = client_of(organization)
+    client = client_of(organization, Role.VIEWER)
     first = client.get(address)
     cursor = first.context["log"].next_cursor
     assert f"model-{PAGE - 1}-" in first.content.decode()
@@ -81,7 +75,7 @@ def test_the_address_in_the_page_leads_to_the_next_rows(organization: Organizati
     """The plus sign of `+00:00` survives the trip through the address."""
     now = datetime.now(UTC)
     store(*(finished(organization, at=now - timedelta(seconds=n), model=f"model-{n:02}-") for n in range(PAGE + 1)))
-    client = client_of(organization)
+    client = client_of(organization, Role.VIEWER)
     found = re.search(r'href="([^"]*cursor=[^"]*)"', client.get(address).content.decode())
     assert found
     answer = client.get(unescape(found[1]))
@@ -90,13 +84,13 @@ def test_the_address_in_the_page_leads_to_the_next_rows(organization: Organizati
 
 
 def test_a_damaged_page_address_says_so(organization: Organization, address: str) -> None:
-    answer = client_of(organization).get(address, {"cursor": "x"})
+    answer = client_of(organization, Role.VIEWER).get(address, {"cursor": "x"})
     assert answer.status_code == 400
     assert "start again from the first page" in answer.content.decode()
 
 
 def test_thirty_rows_cost_the_queries_of_one(organization: Organization, address: str) -> None:
-    client, now, counts = client_of(organization), datetime.now(UTC), []
+    client, now, counts = client_of(organization, Role.VIEWER), datetime.now(UTC), []
     for events in (1, 29):
         store(*(finished(organization, at=now, model=f"gpt-{n}", lead_id=uuid4()) for n in range(events)))
         with CaptureQueriesContext(connection) as asked:
