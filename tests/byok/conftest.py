@@ -27,6 +27,8 @@ from usage.models import AIUsage
 # Fixtures that this package shares with others.
 __all__ = ["nothing_held", "pool_closed_before_the_database_goes"]
 
+Rows = Callable[[], list[AIUsage]]
+
 
 @pytest.fixture(autouse=True)
 def own_places(settings: Settings, tmp_path: Path) -> None:
@@ -78,7 +80,7 @@ def tenant(organization: Organization) -> Tenant:
 
 
 @pytest.fixture
-def rows(db: None) -> Callable[[], list[AIUsage]]:
+def rows(db: None) -> Rows:
     """All usage rows, after draining the inbox."""
 
     def drained() -> list[AIUsage]:

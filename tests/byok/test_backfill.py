@@ -1,17 +1,16 @@
 """An explicit platform default for everybody who has none, and nothing changes for them."""
 
-import threading
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.db import connections
 
 from byok.config.ai_config import get_ai_config
 from byok.config.backfill import backfill_ai_config, count_without_config
 from byok.config.saving import save_ai_config
 from byok.models import PLATFORM_DEFAULT, AIConfig
 from leadagent.tenants.models import AuditEvent, Organization
+from tests.at_once import at_once
 from tests.byok.keys import KEYS
 from tests.factories import OrganizationFactory
 
@@ -58,25 +57,16 @@ class TestBackfill:
 @pytest.mark.django_db(transaction=True)
 def test_two_runs_and_a_person_who_saves_at_the_same_time() -> None:
     organizations = OrganizationFactory.create_batch(40)
-    start = threading.Barrier(3)
     made: list[int] = []
 
     def backfill() -> None:
-        start.wait(timeout=10)
         made.append(backfill_ai_config(batch=5))
-        connections.close_all()
 
     def person() -> None:
-        start.wait(timeout=10)
         for organization in organizations[::-1]:
             save_ai_config(organization, provider="openai", chat_model="gpt-5", api_key=KEYS["openai"])
-        connections.close_all()
 
-    threads = [threading.Thread(target=act) for act in (backfill, backfill, person)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
+    assert at_once(backfill, backfill, person) == [None] * 3
     assert set(AIConfig.objects.values_list("provider", flat=True)) == {"openai"}
     assert AIConfig.objects.count() == 40
     assert sum(made) == AuditEvent.objects.filter(action="ai_config.backfilled").count()

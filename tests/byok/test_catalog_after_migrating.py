@@ -1,8 +1,5 @@
 """The packaged catalog and the state of the tables: none yet, fewer than this code knows, two at once."""
 
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-
 import pytest
 from django.core.management import call_command
 from django.db import connection
@@ -10,6 +7,7 @@ from django.db import connection
 from byok.catalog.loading import load_packaged
 from byok.catalog.packaged import read_packaged
 from byok.models import CatalogChange, CatalogModel, CatalogSync
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,18 +24,8 @@ def test_migrations_can_be_taken_back_before_the_catalog_and_applied_again() -> 
 def test_two_that_load_at_once_load_it_once() -> None:
     CatalogModel.objects.all().delete()
     CatalogSync.objects.all().delete()
-    start = Barrier(2)
-
-    def load() -> None:
-        start.wait(timeout=30)
-        try:
-            load_packaged()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(2) as pool:
-        for loading in [pool.submit(load) for _ in range(2)]:
-            loading.result(timeout=60)
+    ends = at_once(load_packaged, load_packaged)
+    assert not [end for end in ends if isinstance(end, Exception)]
     assert CatalogModel.objects.count() == len(read_packaged().models)
     assert CatalogSync.objects.filter(source="packaged").count() == 1
     assert not CatalogChange.objects.exists()

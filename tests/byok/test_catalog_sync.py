@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from byok.catalog.syncing import sync_openrouter
 from byok.models import CatalogModel, CatalogSync, DatedPrice, SyncOutcome
 from tests.byok.fake_provider import FakeProvider
-from tests.byok.test_openrouter_list import ENTRY
+from tests.byok.openrouter_entry import ENTRY
 
 pytestmark = pytest.mark.django_db
 

@@ -15,9 +15,8 @@ from byok.models import DatedPrice
 from byok.pricing import BATCH, TokenBuckets, calculate_cost, get_pricing
 from byok.resolver import get_model_for_tenant
 from leadagent.tenants.models import Organization
-from tests.byok.conftest import Tenant
+from tests.byok.conftest import Rows, Tenant
 from tests.byok.fake_provider import OPENAI_CHAT, FakeProvider, chat
-from tests.byok.test_metering import Rows
 from tests.factories import OrganizationFactory
 
 pytestmark = pytest.mark.django_db

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from byok.errors import AIError, translated
 from byok.models import CredentialStatus, ProviderCredential
 from byok.resolver import TenantModel, get_model_for_tenant
 from leadagent.tenants.models import Organization
-from tests.byok.conftest import Tenant
+from tests.byok.conftest import Rows, Tenant
 from tests.byok.fake_provider import (
     CHAT,
     EMBEDDINGS,
@@ -35,32 +33,14 @@ from tests.byok.fake_provider import (
     streamed,
 )
 from tests.byok.keys import KEYS
+from tests.byok.told_figures import FIGURES
 from tests.usage.one_connection import lead_over_test_connection, put_postgresql_away
 from usage.models import AIUsage, DeadLetter, UsageInbox
 
 pytestmark = pytest.mark.django_db
 
-Rows = Callable[[], list[AIUsage]]
 WIRES = pytest.mark.parametrize("provider", KEYS)
 WAYS = pytest.mark.parametrize("way", ["sync", "async"])
-
-
-@dataclass
-class Figures:
-    tokens: tuple[int, int, int, int, int]
-    actual: str | None
-    estimated: str | None
-    request_id: str
-
-
-# uncached, read, written, output, reasoning
-FIGURES = {
-    # 600 x 0.15 + 400 x 0.075 + 500 x 0.60 = 420 per million
-    "openai": Figures((600, 400, 0, 500, 100), None, "0.00042", "chatcmpl-1"),
-    "openrouter": Figures((600, 400, 0, 500, 100), "0.00123", "0.00042", "gen-1"),
-    # 100 x 1 + 1000 x 0.1 + 200 x 1.25 + 100 x 2 + 50 x 5 = 900 per million
-    "anthropic": Figures((100, 1000, 300, 50, 0), None, "0.0009", "msg_1"),
-}
 
 
 def decimal(text: str | None) -> Decimal | None:

@@ -22,7 +22,7 @@ from leadagent.tenants.models import Organization
 from tests.byok.conftest import Tenant
 from tests.byok.fake_provider import CHAT, MODELS, STREAM, FakeProvider, chat, chat_async, streamed
 from tests.byok.keys import KEYS
-from tests.byok.test_metering import FIGURES
+from tests.byok.told_figures import FIGURES
 from tests.telemetry.spans import spans
 from usage.models import AIUsage, KeyOwner
 

@@ -19,9 +19,9 @@ from byok.keys.rotation import Progress, rotate
 from byok.keys.stored import remove_api_key, store_key, undo_replacement
 from byok.models import ProviderCredential, SealingSecret, SupersededKey
 from leadagent.tenants.models import AuditEvent, Organization
+from tests.at_once import at_once
 from tests.byok.keys import KEYS
 from tests.factories import OrganizationFactory
-from tests.leads.test_races import at_once
 
 pytestmark = pytest.mark.django_db
 

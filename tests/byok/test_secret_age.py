@@ -19,8 +19,8 @@ from byok.checks import check_secret_age
 from byok.encryption import current_key_id
 from byok.keys.secret_age import note_current_secret, remind_operators
 from byok.models import ProviderCredential, SealingSecret
+from tests.at_once import at_once
 from tests.factories import UserFactory
-from tests.leads.test_races import at_once
 
 pytestmark = pytest.mark.django_db
 

@@ -1,12 +1,10 @@
 """Real connections at the same moment: one of them wins, and nothing is lost or done twice."""
 
 import threading
-from collections.abc import Callable
-from typing import Any, TypeVar
 
 import pytest
 from django.core import mail
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from leadagent.leads import tasks
@@ -30,36 +28,12 @@ from leadagent.leads.models import (
 from leadagent.leads.prompts.versions import PromptConflict, save_prompt
 from leadagent.leads.running.leases import Claim, claim_step
 from leadagent.leads.running.workflow import RunConflict, cancel_run, resume_run, start_run, take_due_runs
+from tests.at_once import at_once
 from tests.factories import OrganizationFactory, UserFactory
 from tests.leads.conftest import FakeProvider, Nudges
 from tests.leads.factories import DocumentFactory, LeadFactory, draft_under_review, run_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-T = TypeVar("T")
-
-
-def at_once(*acts: Callable[[], T]) -> list[T | Exception]:
-    """Run the acts on threads (and so connections) of their own, all let go at the same moment."""
-    ready = threading.Barrier(len(acts))
-    ends: list[Any] = [None] * len(acts)
-
-    def do(index: int, act: Callable[[], T]) -> None:
-        try:
-            connection.ensure_connection()
-            ready.wait(10)
-            ends[index] = act()
-        except Exception as error:
-            ends[index] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=do, args=(i, act)) for i, act in enumerate(acts)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return ends
 
 
 def test_of_many_workers_with_the_same_run_one_gets_the_step() -> None:

@@ -1,10 +1,11 @@
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from functools import partial
 
 import pytest
 import time_machine
-from django.db import connection, connections
+from django.db import connection
 
+from tests.at_once import at_once
 from usage.ledger.partitions import ensure_partitions, months_ahead
 from usage.tasks import prepare_partitions
 from usage.utc_days import month_after
@@ -43,14 +44,8 @@ def test_the_coming_months_are_ready_and_asking_twice_is_harmless() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_two_processes_may_want_the_same_month() -> None:
-    def want(_: int) -> None:
-        try:
-            ensure_partitions([date(2041, 1, 1), date(2041, 2, 1)])
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(4) as threads:
-        list(threads.map(want, range(4)))
+    ends = at_once(*[partial(ensure_partitions, [date(2041, 1, 1), date(2041, 2, 1)])] * 4)
+    assert not [end for end in ends if isinstance(end, Exception)]
     wanted = {"usage_aiusage_2041_01", "usage_aiusage_2041_02"}
     assert wanted <= existing()
     with connection.cursor() as cursor:
