@@ -19,6 +19,7 @@ from byok.calls.answers import AnswerReader
 from byok.calls.json_answers import json_object
 from byok.keys.credentials import KnownCredential
 from byok.providers import REGISTRY
+from byok.providers.base import believed_cost
 from leadagent.logs import scrub
 from usage.models import KeyOwner
 from usage.recording.events import CallFinished, CallStarted, new_event_id
@@ -166,7 +167,7 @@ class Exchange:
 
     def _with_figures(self, event: CallFinished, answer: dict[str, Any]) -> CallFinished:
         """Add tokens and cost. A stream that was cut keeps its tokens so far, but its cost is unknown."""
-        actual = self._provider.reported_cost(answer)
+        actual = believed_cost(self._provider.reported_cost(answer))
         request_id = answer.get("id")
         if isinstance(request_id, str) and request_id:
             event = replace(event, provider_request_id=request_id[:200])
@@ -191,7 +192,7 @@ class Exchange:
             output_tokens=tokens.output,
             reasoning_tokens=tokens.reasoning,
             actual_cost=actual,
-            estimated_cost=None if self._reader and self._reader.was_cut else estimated.cost,
+            estimated_cost=None if self._reader and self._reader.was_cut else believed_cost(estimated.cost),
             price_version=estimated.version,
         )
 

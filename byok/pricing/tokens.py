@@ -40,6 +40,11 @@ class TokenBuckets:
         return self.cache_write_5m + self.cache_write_1h
 
     @property
+    def can_be(self) -> bool:
+        """Whether a call may have used so many: none reads or writes more than `MOST_TOKENS`, or less than nothing."""
+        return min(astuple(self)) >= 0 and self.whole_input + self.output + self.other <= MOST_TOKENS
+
+    @property
     def whole_input(self) -> int:
         """The prompt's length, cached or not: what price tiers go by."""
         return self.uncached_input + self.cache_read + self.cache_write
@@ -70,7 +75,7 @@ def read_tokens(shape: UsageShape, answer: Mapping[str, Any]) -> tuple[str | Non
         reasoning=count("output_reasoning_tokens"),
         other=sum(count(name) for name in _OTHER_KINDS) + _searches(answer),
     )
-    return None if max(astuple(buckets)) > MOST_TOKENS else (model, buckets)
+    return (model, buckets) if buckets.can_be else None
 
 
 @cache

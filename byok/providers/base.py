@@ -32,8 +32,14 @@ if TYPE_CHECKING:
 PLACEHOLDER_KEY = "held-by-leadagent"
 
 
-# More tokens than any model reads or writes in one call: an answer that states more is not believed.
+# More than any call reads, writes or costs (US dollars): an answer that states more is not believed.
 MOST_TOKENS = 1_000_000_000
+MOST_COST = Decimal(1_000_000)
+
+
+def believed_cost(cost: Decimal | None) -> Decimal | None:
+    """US dollars as an answer states them; None, unknown, for what no call can cost and no column could hold."""
+    return cost if cost is not None and 0 <= cost <= MOST_COST else None
 
 
 class WrongKey(ValueError):

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from django.utils.encoding import iri_to_uri, punycode
 
 from byok.errors import classify_status
-from byok.providers.base import MOST_TOKENS, Generation, UsageShape, WrongKey
+from byok.providers.base import MOST_TOKENS, Generation, UsageShape, WrongKey, believed_cost
 from byok.providers.key_facts import KeyFacts, dollars, moment
 from byok.providers.openai_wire import OpenAIWireProvider
 
@@ -194,17 +194,12 @@ def _ascii_url(url: str) -> str:
 
 
 def _whole_cost(cost: object, upstream: object, *, is_byok: bool) -> Decimal | None:
-    whole = _cost(cost)
+    whole = believed_cost(dollars(cost))
     if whole is None or not is_byok:
         return whole
     # Billed upstream, but we are not told how much: the sum is unknown.
-    upstream_cost = _cost(upstream)
+    upstream_cost = believed_cost(dollars(upstream))
     return None if upstream_cost is None else whole + upstream_cost
-
-
-def _cost(value: object) -> Decimal | None:
-    amount = dollars(value)
-    return amount if amount is not None and amount >= 0 else None
 
 
 def _count(value: object) -> int:

@@ -91,6 +91,16 @@ def test_more_tokens_than_can_be(count: int, tenant: Tenant, fake: FakeProvider,
     assert (row.success, row.total_tokens, row.cost) == (True, 0, None)
 
 
+@pytest.mark.parametrize("cost", [10**8, 10**30, "1e11", "Infinity", -1])
+def test_a_cost_that_cannot_be(cost: object, tenant: Tenant, fake: FakeProvider, rows: Rows) -> None:
+    """No column holds so much: the event was put aside, and the call had no row."""
+    model = tenant("openrouter")
+    fake.answers(200, OPENAI_CHAT | {"usage": OPENAI_CHAT["usage"] | {"cost": cost}})
+    assert chat(model).choices[0].message.content == "Hello"
+    [row] = rows()
+    assert (row.success, row.total_tokens, row.actual_cost) == (True, 1500, None)
+
+
 def test_our_own_mistakes_stay_what_they_are() -> None:
     mistakes: list[Callable[[], Any]] = [lambda: KEYS.nothing, lambda: KEYS["a"], lambda: int("x")]  # type: ignore[attr-defined]
     for mistake in mistakes:

@@ -68,9 +68,13 @@ class Journal:
         self.spent.steps += 1
         return self._open(AgentStepKind.MODEL, self._model.model_id, "", held)
 
-    def answered(self, step: AgentStep, text: str, tokens: TokenBuckets, *, told_cost: Decimal | None) -> None:
-        """The model has answered. `told_cost`: what the provider itself says that it cost, where it says so."""
-        counted = self._price(tokens)
+    def answered(self, step: AgentStep, text: str, tokens: TokenBuckets | None, *, told_cost: Decimal | None) -> None:
+        """The model has answered.
+
+        `tokens`: None where the answer states what cannot be; then what was held for the request counts.
+        `told_cost`: what the provider itself says that it cost, where it says so.
+        """
+        counted = self._price(tokens) if tokens else Counted(step.counted_tokens, step.counted_cost, True)
         if told_cost is not None:
             counted = Counted(counted.tokens, told_cost, False)
         self.spent.tokens += counted.tokens

@@ -17,6 +17,8 @@ from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.usage import RequestUsage
 
 from byok.pricing import TokenBuckets
+from byok.providers.base import believed_cost
+from byok.providers.key_facts import dollars
 from leadagent.leads.research import caps
 from leadagent.leads.research.journal import Journal
 from leadagent.leads.running import event_loop
@@ -78,27 +80,28 @@ class Watching(AbstractCapability[object]):
         return answer
 
 
-def buckets(usage: RequestUsage) -> TokenBuckets:
-    """What pydantic-ai read of an answer's usage, in our buckets."""
+def buckets(usage: RequestUsage) -> TokenBuckets | None:
+    """What pydantic-ai read of an answer's usage, in our buckets; None where no call can have used that."""
     cached, written = usage.cache_read_tokens, usage.cache_write_tokens
-    return TokenBuckets(
+    tokens = TokenBuckets(
         uncached_input=max(0, usage.input_tokens - cached - written),
         cache_read=cached,
         cache_write_5m=written,
         output=usage.output_tokens,
     )
+    return tokens if tokens.can_be else None
 
 
 def _told_cost(response: ModelResponse) -> Decimal | None:
     """OpenRouter tells with each answer what it cost."""
-    cost = (response.provider_details or {}).get("cost")
-    return Decimal(str(cost)) if isinstance(cost, int | float) and cost >= 0 else None
+    return believed_cost(dollars((response.provider_details or {}).get("cost")))
 
 
 def _said(response: ModelResponse) -> str:
     """The answer in a few words: the tools that it calls, or the beginning of its text."""
-    calls = [part.tool_name for part in response.parts if isinstance(part, ToolCallPart)]
-    text = " ".join(part.content for part in response.parts if isinstance(part, TextPart))
+    # pydantic-ai takes both as the provider sent them, which may be nothing at all.
+    calls = [str(part.tool_name) for part in response.parts if isinstance(part, ToolCallPart)]
+    text = " ".join(str(part.content or "") for part in response.parts if isinstance(part, TextPart))
     return "; ".join(filter(None, [text, f"Calls {', '.join(calls)}" if calls else ""]))
 
 

@@ -52,6 +52,10 @@ _VALUES: tuple[Callable[[], Json], ...] = (
 )
 
 
+# No provider's answer is deeper.
+_DEEPEST = 12
+
+
 def _nested(depth: int) -> Json:
     made: Json = []
     for _ in range(depth):
@@ -60,6 +64,9 @@ def _nested(depth: int) -> Json:
 
 
 def _places(node: Json, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The ways to everything in it, but into what was nested on purpose: Python itself goes only so deep."""
+    if len(path) > _DEEPEST:
+        return []
     children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     return [path, *(place for key, child in children for place in _places(child, (*path, key)))]
 

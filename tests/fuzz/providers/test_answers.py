@@ -28,6 +28,8 @@ pytestmark = [
     pytest.mark.django_db,
     # pydantic-ai tells so, and goes on without figures of its own: ours are read on the wire.
     pytest.mark.filterwarnings("ignore:Failed to extract usage", "ignore:Some responses omitted usage"),
+    # The price that it looks up beside them is nobody's here.
+    pytest.mark.filterwarnings("ignore:Failed to get cost"),
 ]
 
 # A list of one model is not believed; tests of keys ask for more than the one answer that is there.
