@@ -18,7 +18,7 @@ from django.conf import settings
 
 from byok.calls.model_fallback import OwnModel, on_own_models
 from byok.config.ai_config import EffectiveConfig, get_ai_config
-from byok.config.values import OPERATIONS, bare_model_name, compares_with
+from byok.config.values import OPERATIONS, compares_with
 from byok.errors import AIError
 from byok.models import PLATFORM_DEFAULT, CredentialStatus, FallbackConsent
 from byok.providers import REGISTRY
@@ -34,7 +34,6 @@ __all__ = [
     "Fallback",
     "No",
     "OnPlatform",
-    "bare_model_name",
     "decide",
     "operations_to_grant",
     "own_key_first",

@@ -13,9 +13,9 @@ from decimal import Decimal
 from typing import Any
 
 import httpx2
-from django.conf import settings
 
 from byok import pricing
+from byok.calls.destination import attribution
 from byok.calls.json_answers import json_object
 from byok.calls.metering import CallContext
 from byok.calls.unmetered import CONNECT_SECONDS, Answered, NoAnswer
@@ -58,12 +58,8 @@ def probe_model(organization: Organization, provider: str, api_key: str, model_i
         keep_detail=config.usage_tracking,
         price=pricing.FixedPrice(model_id, price) if price else None,
     )
-    attribution = entry.attribution_headers(
-        site_url=config.openrouter_site_url or settings.PUBLIC_URL,
-        site_name=config.openrouter_site_name or settings.PRODUCT_NAME,
-    )
     with sync_http_client(context, KeyOfNoRow(lambda: api_key)) as client:
-        answer = _call(client, entry, model_id, headers={**entry.api_headers, **attribution})
+        answer = _call(client, entry, model_id, headers={**entry.api_headers, **attribution(config, entry)})
     if isinstance(answer, NoAnswer):
         return Probed(AIError(answer.code, provider=provider))
     return _read(entry, context, answer)

@@ -131,7 +131,7 @@ def test_nothing_is_said_where_nothing_was_set_up(organization: Organization, se
 
 def test_what_was_made_searchable_with_the_own_key_stays_comparable(first: Organization, settings: Settings) -> None:
     """The same model at two providers is one model: see `byok.calls.platform_fallback.bare_model_name`."""
-    from byok.calls.platform_fallback import bare_model_name
+    from byok.config.values import bare_model_name
 
     set_up(first, "openrouter")
     own = get_model_for_tenant(first, "embedding", operation="embedding")

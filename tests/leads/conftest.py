@@ -16,8 +16,8 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pytest_django import Settings
 
 from byok.calls.platform_fallback import Fallback
+from byok.config.embedding_choice import EmbeddingChoice
 from byok.errors import AIError
-from byok.resolver import EmbeddingChoice
 from leadagent.leads import tasks
 from leadagent.tenants.models import Organization
 from tests.people import admin, member, organization, signed_in, viewer

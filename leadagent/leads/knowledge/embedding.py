@@ -12,12 +12,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from byok import resolver
-from byok.calls.platform_fallback import Fallback, OnPlatform, bare_model_name, own_key_first
+from byok.calls.platform_fallback import Fallback, OnPlatform, own_key_first
+from byok.config.embedding_choice import EmbeddingChoice, embedding_in_force
+from byok.config.values import bare_model_name
 from byok.errors import AIError, translated
 from byok.models import PLATFORM_DEFAULT
 from byok.providers import REGISTRY
 from byok.providers.base import BatchLimits, Provider
-from byok.resolver import EmbeddingChoice, embedding_in_force
 from leadagent.leads.knowledge.answered_vectors import read_vectors
 from leadagent.leads.knowledge.batches import in_batches
 from leadagent.leads.running.run_state import lock_run, note_platform_use

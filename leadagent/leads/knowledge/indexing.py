@@ -15,8 +15,8 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from byok.config.embedding_choice import EmbeddingChoice
 from byok.errors import AIError
-from byok.resolver import EmbeddingChoice
 from leadagent.leads.knowledge.chunking import cut
 from leadagent.leads.knowledge.embedding import batches_of_embeddings
 from leadagent.leads.knowledge.model_in_use import how_to_reach, index_of

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from byok.resolver import EmbeddingChoice, embedding_in_force
+from byok.config.embedding_choice import EmbeddingChoice, embedding_in_force
 from leadagent.leads.knowledge.vectors import leftover_vectors, searchable_chunks
 from leadagent.leads.models import KnowledgeIndex, ReembeddingState
 from leadagent.tenants.models import Organization

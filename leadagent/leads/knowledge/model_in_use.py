@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from byok import resolver
+from byok.config.embedding_choice import EmbeddingChoice, embedding_in_force
 from byok.config.known_configs import known_config
 from byok.errors import AIError
 from byok.models import PLATFORM_DEFAULT
-from byok.resolver import EmbeddingChoice, embedding_in_force
 from leadagent.leads.models import KnowledgeIndex
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from byok.config.embedding_choice import EmbeddingChoice
 from byok.errors import AIError
-from byok.resolver import EmbeddingChoice
 from leadagent.leads.knowledge.batches import in_batches
 from leadagent.leads.knowledge.embedding import generate_embeddings, limits_of
 from leadagent.leads.knowledge.indexing import CLAIM_LOST_AFTER, LOOK_AGAIN_AFTER

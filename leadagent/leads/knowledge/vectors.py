@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 
-from byok.resolver import EmbeddingChoice
+from byok.config.embedding_choice import EmbeddingChoice
 from leadagent.leads.models import Chunk, ChunkVector, KnowledgeIndex, ReembeddingState
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
+from pydantic_ai.messages import ModelMessage, ModelResponse, ModelResponsePart, TextPart, ToolCallPart
 from pydantic_ai.models.function import AgentInfo
 from pydantic_ai.usage import RequestUsage
 
@@ -43,7 +43,7 @@ def test_a_cost_that_cannot_be_is_none(cost: float, run: WorkflowRun, provider: 
 
 def test_a_tool_without_a_name_is_written_down_as_what_it_is(run: WorkflowRun, provider: FakeProvider) -> None:
     nameless = ToolCallPart(None, {"company_or_domain": "gears"})  # type: ignore[arg-type]
-    answers = [nameless, TextPart("They make gears.")]
+    answers: list[ModelResponsePart] = [nameless, TextPart("They make gears.")]
 
     def model(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         return ModelResponse(parts=[answers.pop(0)], usage=RequestUsage(input_tokens=10, output_tokens=1))
