@@ -81,11 +81,18 @@ def test_an_event_in_crumbs_is_not_read_anew_with_each_of_them(monkeypatch: pyte
     assert (reader.result() or {})["usage"] == {"prompt_tokens": 3}
 
 
-@pytest.mark.parametrize("count", [2**63, 10**30, 2_000_000_000])
-def test_more_tokens_than_can_be(count: int, tenant: Tenant, fake: FakeProvider, rows: Rows) -> None:
+@pytest.mark.parametrize(
+    "stated",
+    [
+        *({"prompt_tokens": count} for count in (2**63, 10**30, 2_000_000_000)),
+        {"completion_tokens_details": {"reasoning_tokens": 10**30}},
+        {"prompt_tokens_details": {"cached_tokens": 10**30}},
+    ],
+)
+def test_more_tokens_than_can_be(stated: dict[str, Any], tenant: Tenant, fake: FakeProvider, rows: Rows) -> None:
     """No column holds so many: the event was put aside, and the call had no row."""
     model = tenant("openai")
-    fake.answers(200, OPENAI_CHAT | {"usage": OPENAI_CHAT["usage"] | {"prompt_tokens": count}})
+    fake.answers(200, OPENAI_CHAT | {"usage": OPENAI_CHAT["usage"] | stated})
     assert chat(model).choices[0].message.content == "Hello"
     [row] = rows()
     assert (row.success, row.total_tokens, row.cost) == (True, 0, None)
