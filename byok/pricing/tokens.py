@@ -42,7 +42,8 @@ class TokenBuckets:
     @property
     def can_be(self) -> bool:
         """Whether a call may have used so many: none reads or writes more than `MOST_TOKENS`, or less than nothing."""
-        return min(astuple(self)) >= 0 and sum(astuple(self)) <= MOST_TOKENS
+        counts: tuple[int, ...] = astuple(self)
+        return min(counts) >= 0 and sum(counts) <= MOST_TOKENS
 
     @property
     def whole_input(self) -> int:
