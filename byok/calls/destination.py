@@ -12,9 +12,9 @@ from byok.calls.platform_fallback import Allowed, Fallback, No, OnPlatform, deci
 from byok.config.ai_config import EffectiveConfig, ModelKind
 from byok.config.embedding_choice import EmbeddingChoice
 from byok.config.values import compares_with
-from byok.embedding_providers import embedding_providers
 from byok.errors import AIError
 from byok.models import PLATFORM_DEFAULT, ProviderCredential
+from byok.provider_names import embedding_providers
 from byok.providers import REGISTRY, Provider
 
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from byok.checking.probing import Probed
 from byok.checking.reports import LineState, ReportLine
-from byok.embedding_providers import embedding_providers
 from byok.errors import AIError
+from byok.provider_names import embedding_providers
 from byok.providers import Provider
 from byok.providers.key_facts import KeyFacts
 from usage.formats import money

@@ -18,9 +18,8 @@ from byok.config.ai_config import EffectiveConfig, byok_allowed, get_ai_config
 from byok.config.conflict import Conflict
 from byok.config.current_setup import current_setup_of
 from byok.config.forms import AIConfigForm
-from byok.embedding_providers import embedding_providers
 from byok.models import PLATFORM_DEFAULT
-from byok.provider_names import provider_label
+from byok.provider_names import embedding_providers, provider_label
 from byok.providers import REGISTRY
 from byok.views.key_guess import key_prefixes
 from leadagent.http import HtmxHttpRequest, render_page

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Header, Query, Router, Status
 
+from leadagent.keyset import BadCursor
 from leadagent.leads.api_schemas import (
     LeadChange,
     LeadOut,
@@ -32,7 +33,6 @@ from leadagent.leads.running.workflow import RunConflict, start_run
 from leadagent.leads.tasks import nudge_run
 from leadagent.tenants.api_auth import ApiRequest, token_or_member
 from leadagent.tenants.api_errors import ApiError, Refusal
-from leadagent.tenants.keyset import BadCursor
 from leadagent.tenants.models import Organization, Role, Scope, User
 
 router = Router(tags=["leads"])

@@ -24,9 +24,9 @@ from byok.catalog.recommendations import recommended_models
 from byok.checking.connection import test_ai_connection as check
 from byok.checking.reports import LineState
 from byok.config.saving import save_ai_config
-from byok.embedding_providers import embedding_providers
 from byok.errors import AIError, translated
 from byok.models import CatalogModel, ProviderCredential
+from byok.provider_names import embedding_providers
 from byok.providers import REGISTRY, Provider
 from byok.providers.finding import find_providers
 from byok.resolver import TenantModel, get_model_for_tenant

@@ -9,11 +9,11 @@ from django.http import QueryDict
 from django.test import Client
 from django.utils import timezone
 
+from leadagent.keyset import BadCursor
 from leadagent.leads.inbox.assignment import assign_lead
 from leadagent.leads.inbox.lead_filter import LeadFilter, leads_of
 from leadagent.leads.inbox.lead_pages import lead_page
 from leadagent.leads.models import Category, LeadSource, LeadStatus
-from leadagent.tenants.keyset import BadCursor
 from leadagent.tenants.models import Membership, Organization, Role
 from tests.factories import MembershipFactory
 from tests.leads.factories import LeadFactory

@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from leadagent.keyset import BadCursor
 from leadagent.tenants.models import Organization
 from tests.factories import OrganizationFactory
 from tests.usage.factories import AT, finished, store
-from usage.calls.log import BadCursor, usage_log
+from usage.calls.log import usage_log
 
 pytestmark = pytest.mark.django_db
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Field, Query, Router, Schema
 
+from leadagent.keyset import BadCursor
 from leadagent.tenants.api_auth import ApiRequest, token_or_member
 from leadagent.tenants.api_decimals import ExactDecimal
 from leadagent.tenants.api_errors import ApiError
@@ -16,7 +17,7 @@ from leadagent.tenants.models import Role, Scope
 from usage.calls.call_filter import CallFilter, Outcome
 from usage.calls.downloads import send_calls
 from usage.calls.export_copy import ExportFormat
-from usage.calls.log import BadCursor, usage_log
+from usage.calls.log import usage_log
 from usage.models import AIUsage, KeyOwner, UsageState
 
 router = Router(tags=["usage"])

@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
 from leadagent.http import HtmxHttpRequest, render_page
+from leadagent.keyset import BadCursor
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.models import Role
 from usage.calls.call_filter import CallFilter, count_calls
@@ -20,7 +21,7 @@ from usage.calls.call_forms import CallFilterForm
 from usage.calls.downloads import send_calls
 from usage.calls.export_copy import ExportFormat
 from usage.calls.exports import SUGGESTED_FROM, TooManyExports, file_of, request_export
-from usage.calls.log import BadCursor, usage_log
+from usage.calls.log import usage_log
 from usage.models import ExportState, UsageExport
 from usage.tasks import nudge_export
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from leadagent.http import HtmxHttpRequest
-from usage.calls.log import BadCursor, usage_log
+from leadagent.keyset import BadCursor
+from usage.calls.log import usage_log
 
 
 def log_context(request: HtmxHttpRequest) -> tuple[dict[str, Any], int]:

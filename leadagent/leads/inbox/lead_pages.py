@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from leadagent.keyset import BadCursor, beyond, cursor_of, read_cursor
 from leadagent.leads.inbox.lead_filter import ORDERS, LeadFilter, Sort, leads_of
 from leadagent.leads.inbox.notes import notes_of
 from leadagent.leads.models import Lead, LeadNote
-from leadagent.tenants.keyset import BadCursor, beyond, cursor_of, read_cursor
 from leadagent.tenants.models import Organization, User
 
 PAGE = 25

@@ -8,8 +8,8 @@ from django.urls import reverse
 
 from byok.calls.platform_fallback import operations_to_grant
 from leadagent.http import HtmxHttpRequest
+from leadagent.keyset import BadCursor, beyond, read_cursor
 from leadagent.leads.models import ChunkVector, Document, DocumentStatus, UploadStatus
-from leadagent.tenants.keyset import BadCursor, beyond, read_cursor
 from leadagent.tenants.models import Organization, Role
 
 _KINDS = {

@@ -15,6 +15,7 @@ from byok import resolver
 from byok.calls.platform_fallback import Ask, No, platform_instead
 from byok.errors import AIError
 from leadagent.http import HtmxHttpRequest, render_page
+from leadagent.keyset import cursor_of
 from leadagent.leads.knowledge import Found, add_document_to_knowledge_base, find_passages
 from leadagent.leads.knowledge.document_rows import (
     STATUS_FILTERS,
@@ -32,7 +33,6 @@ from leadagent.leads.models import DocumentStatus
 from leadagent.leads.tasks import nudge_document
 from leadagent.leads.views.documents import note_grant, record
 from leadagent.tenants.access import organization_view
-from leadagent.tenants.keyset import cursor_of
 from leadagent.tenants.models import Role
 
 SHOWN = 50

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from leadagent.http import HtmxHttpRequest, render_page
+from leadagent.keyset import BadCursor
 from leadagent.leads.inbox.assignment import assignees_of
 from leadagent.leads.inbox.lead_filter import DAYS, ME, NO_CATEGORY, NOBODY, QUERY_LIMIT, LeadFilter, Sort
 from leadagent.leads.inbox.lead_pages import count_up_to, lead_page
@@ -15,7 +16,6 @@ from leadagent.leads.models import Category, Lead, LeadSource, LeadStatus
 from leadagent.leads.running.progress import category_pill, lead_pill
 from leadagent.leads.views.bulk import LIMIT
 from leadagent.tenants.access import organization_view
-from leadagent.tenants.keyset import BadCursor
 from leadagent.tenants.models import Role, User
 
 # What waits for a person is counted beside its chip, no further than this.

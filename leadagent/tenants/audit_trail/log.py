@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 from django.db.models import Q, QuerySet
 
+from leadagent.keyset import beyond, cursor_of, read_cursor
 from leadagent.tenants.audit_trail.actions import GROUPS, group_named
-from leadagent.tenants.keyset import beyond, cursor_of, read_cursor
 from leadagent.tenants.models import AuditEvent, Organization
 
 PAGE = 50

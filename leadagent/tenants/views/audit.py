@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_safe
 
 from leadagent.http import HtmxHttpRequest, render_page
+from leadagent.keyset import BadCursor
 from leadagent.tenants.access import organization_view
 from leadagent.tenants.audit_trail.actions import label_of
 from leadagent.tenants.audit_trail.chain import glance
@@ -17,7 +18,6 @@ from leadagent.tenants.audit_trail.export import HEADING, audit_rows
 from leadagent.tenants.audit_trail.forms import AuditFilterForm
 from leadagent.tenants.audit_trail.log import AuditFilter, AuditPage, audit_page
 from leadagent.tenants.csv_rows import csv_response
-from leadagent.tenants.keyset import BadCursor
 from leadagent.tenants.models import Organization, Role
 
 # So many names are offered while one types; any other can still be typed.

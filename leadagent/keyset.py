@@ -40,9 +40,12 @@ def read_cursor(cursor: str, read_id: Callable[[str], Id]) -> tuple[datetime, Id
         raise BadCursor from None
 
 
-def beyond(column: str, place: tuple[datetime, object], *, is_ascending: bool = False) -> Q:
-    """The rows behind `place` in a list by `column`, then by id: newest first, or with `is_ascending` oldest first."""
+def beyond(column: str, place: tuple[datetime, object], *, key: str = "pk", is_ascending: bool = False) -> Q:
+    """The rows behind `place` in a list by `column`, then by id: newest first, or with `is_ascending` oldest first.
+
+    `key`: the id's name where it is only a part of the primary key, as in a table that is partitioned.
+    """
     moment, pk = place
     way = "gt" if is_ascending else "lt"
-    # The first condition lets the index do the work.
-    return Q(**{f"{column}__{way}e": moment}) & (Q(**{f"{column}__{way}": moment}) | Q(**{f"pk__{way}": pk}))
+    # The first condition lets the index, and partitions by month, do the work.
+    return Q(**{f"{column}__{way}e": moment}) & (Q(**{f"{column}__{way}": moment}) | Q(**{f"{key}__{way}": pk}))
