@@ -204,6 +204,8 @@ def test_a_key_is_replaced_and_brought_back(admin: Window, look: Look) -> None:
     look(page, "bring-back")
     dialog.get_by_role("button", name="Bring it back").click()
     expect(page.get_by_text("The OpenRouter key …aaaa is in use again.")).to_be_visible()
+    # The page is new, and its scripts come after its text: a button that is pressed before them leaves it again.
+    page.wait_for_load_state()
     expect(card).to_contain_text("sk-or-v1-••••••••••aaaa")
     card.get_by_role("button", name="Check again").click()
     expect(page.get_by_text("The OpenRouter key was looked at again.")).to_be_visible()
