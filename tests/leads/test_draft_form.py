@@ -88,6 +88,20 @@ def test_the_instruction_of_a_rewrite_that_came_to_nothing_can_be_sent_again(
     assert values(page_of(client, draft))["instruction"] == "Shorter"
 
 
+@pytest.mark.parametrize("action", ["rewrite", "schedule", "approve"])
+@pytest.mark.parametrize("version", ["1", "x"])
+@pytest.mark.parametrize("field", ["instruction", "send_at"])
+def test_a_key_beside_the_text_is_not_shown_again(
+    client: Client, draft: EmailDraft, field: str, version: str, action: str
+) -> None:
+    key = "sk-or-v1-0123456789abcdef0123456789"
+    answer = client.post(where(action, draft), {**TYPED, field: f"Use {key}", "version": version})
+
+    assert answer.status_code == 422
+    assert key not in answer.content.decode()
+    assert EmailDraft.objects.get(pk=draft.pk).version == 1
+
+
 @pytest.mark.parametrize("field", ["instruction", "send_at"])
 def test_a_key_typed_beside_the_text_is_told_and_kept_nowhere(client: Client, draft: EmailDraft, field: str) -> None:
     key = "sk-or-v1-0123456789abcdef0123456789"

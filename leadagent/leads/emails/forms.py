@@ -10,9 +10,10 @@ from django.core.validators import MaxLengthValidator
 from django.utils import timezone
 
 from leadagent.leads.emails.rewriting import INSTRUCTION_LIMIT
-from leadagent.leads.emails.voice_forms import refuse_key_in
 from leadagent.leads.emails.writing import BODY_LIMIT, SUBJECT_LIMIT
 from leadagent.leads.text import clean
+from leadagent.logs import is_key_shaped, scrub
+from leadagent.tenants.misplaced_keys import A_KEY
 
 LATEST = timedelta(days=90)
 _INPUT = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"]
@@ -43,15 +44,32 @@ class DraftForm(forms.Form):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local", "class": "short"}),
     )
 
+    def __init__(self, data: Any = None, **more: Any) -> None:
+        # Taken out before the form is shown again. The email itself is a person's text, and stays as it is.
+        beside = ("instruction", "send_at")
+        self._misplaced = [name for name in beside if data is not None and is_key_shaped(data.get(name))]
+        if self._misplaced:
+            data = data.copy()
+            for name in self._misplaced:
+                data[name] = scrub(data[name])
+        super().__init__(data, **more)
+
     def clean_instruction(self) -> str:
         said = clean(self.cleaned_data["instruction"])
         if len(said) > INSTRUCTION_LIMIT:
             raise forms.ValidationError(f"Use at most {INSTRUCTION_LIMIT:,} characters.")
-        return refuse_key_in(said)
+        return said
 
     def clean_send_at(self) -> Any:
         """As it was typed: whether it is a time is only asked where one is needed."""
-        return refuse_key_in(self.cleaned_data["send_at"].strip())
+        return self.cleaned_data["send_at"].strip()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        for name in self._misplaced:
+            self.errors.pop(name, None)
+            self.add_error(name, A_KEY)
+        return cleaned
 
     def text(self) -> dict[str, Any]:
         """Subject, body and version, as the decisions of `deciding` take them."""

@@ -9,8 +9,7 @@ from django import forms
 from leadagent.leads.emails.voice import NOTES_LIMIT, SIGNATURE_LIMIT
 from leadagent.leads.models import Language, StepName, Tone
 from leadagent.leads.prompts.versions import TEXT_LIMIT, InvalidPrompt, checked_text
-from leadagent.logs import is_key_shaped
-from leadagent.tenants.misplaced_keys import A_KEY, RefusesMisplacedKeys
+from leadagent.tenants.misplaced_keys import RefusesMisplacedKeys
 
 
 class VoiceForm(RefusesMisplacedKeys):
@@ -74,10 +73,3 @@ class PromptChoiceForm(forms.Form):
 
     number = forms.IntegerField(min_value=1, required=False)
     seen = forms.IntegerField(min_value=0)
-
-
-def refuse_key_in(text: str) -> str:
-    """`text`, unless it holds what looks like a key. Raises `ValidationError`."""
-    if is_key_shaped(text):
-        raise forms.ValidationError(A_KEY)
-    return text
